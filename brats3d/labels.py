@@ -217,7 +217,7 @@ class LabelConvention:
             )
         classes = np.zeros(regions.shape[1:], dtype=np.uint8)
         # Small classes (members of most regions) are written last and so win over the outer ones.
-        for index in sorted(range(1, len(table)), key=lambda row: int(table[row].sum())):
+        for index in sorted(range(1, len(table)), key=lambda row: (int(table[row].sum()), -row)):
             inside = np.logical_and.reduce(regions[table[index]], axis=0)
             classes[inside] = index
         return classes
