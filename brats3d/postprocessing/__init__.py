@@ -1,0 +1,5 @@
+"""From probabilities to regions and label maps."""
+
+from brats3d.postprocessing.postprocessing import Postprocessing
+
+__all__ = ["Postprocessing"]
