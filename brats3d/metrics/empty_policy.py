@@ -1,0 +1,130 @@
+"""What a metric is worth when a mask is empty: one visible table per policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from brats3d.errors import ConfigError
+
+NEITHER_EMPTY = ""
+BOTH_EMPTY = "both"
+PREDICTION_EMPTY = "prediction"
+REFERENCE_EMPTY = "reference"
+PREDICTION_MISSING = "missing"
+"""Which mask is empty; ``missing`` means that there is no prediction at all for a case."""
+
+COLUMNS = (BOTH_EMPTY, PREDICTION_EMPTY, REFERENCE_EMPTY, PREDICTION_MISSING, NEITHER_EMPTY)
+
+COMPUTED = "computed"
+PENALTY = "penalty"
+UNDEFINED = math.nan
+
+Entry = float | str
+Line = tuple[Entry, Entry, Entry, Entry, Entry]
+
+
+@dataclass(frozen=True)
+class EmptyPolicy:
+    """Values of the metrics by which mask is empty.
+
+    Attributes:
+        name: Registry name.
+        table: Metric to its values in the order of :data:`COLUMNS`: a number, NaN (undefined),
+            ``penalty`` (stands for ``penalty_mm``) or ``computed`` (as the formula gives it).
+        penalty_mm: Distance charged where none can be measured.
+    """
+
+    name: str
+    table: Mapping[str, Line]
+    penalty_mm: float
+
+    def __post_init__(self) -> None:
+        """Freeze the table."""
+        object.__setattr__(self, "table", MappingProxyType(dict(self.table)))
+        if not (math.isnan(self.penalty_mm) or self.penalty_mm >= 0):
+            raise ConfigError(
+                "the penalty distance must not be negative",
+                where="penalty_mm",
+                got=self.penalty_mm,
+                expected="a distance in millimetres, such as 374",
+            )
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Pickle without the read-only view."""
+        return EmptyPolicy, (self.name, dict(self.table), self.penalty_mm)
+
+    def with_penalty(self, penalty_mm: float) -> EmptyPolicy:
+        """Return the same policy with another penalty distance.
+
+        Raises:
+            ConfigError: A negative distance.
+        """
+        return replace(self, penalty_mm=penalty_mm)
+
+    def value(self, metric: str, empty: str, compute: Callable[[], float]) -> float:
+        """Return the value of ``metric``.
+
+        Args:
+            metric: A key of the table.
+            empty: Which mask is empty, one of :data:`COLUMNS`.
+            compute: Called only where the table says ``computed``.
+        """
+        entry = self.table[metric][COLUMNS.index(empty)]
+        if entry == COMPUTED:
+            return compute()
+        return self.penalty_mm if entry == PENALTY else float(entry)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the table as plain JSON content."""
+        columns = [column or "neither" for column in COLUMNS]
+        rows = {metric: dict(zip(columns, line, strict=True)) for metric, line in self.table.items()}
+        return {"name": self.name, "penalty_mm": self.penalty_mm, "values_when_empty": rows}
+
+
+def empty_state(predicted: int, referenced: int) -> str:
+    """Say which mask is empty, from the number of voxels in each."""
+    if predicted and referenced:
+        return NEITHER_EMPTY
+    if predicted:
+        return REFERENCE_EMPTY
+    return PREDICTION_EMPTY if referenced else BOTH_EMPTY
+
+
+# The rules of the BraTS 2023 challenge script. Precision, which it does not report, follows sensitivity.
+_BRATS_TABLE: Mapping[str, Line] = MappingProxyType(
+    {
+        #               both  only reference  only prediction  no file  neither
+        "dice": (1.0, 0.0, 0.0, 0.0, COMPUTED),
+        "iou": (1.0, 0.0, 0.0, 0.0, COMPUTED),
+        "sensitivity": (1.0, 0.0, 0.0, 0.0, COMPUTED),
+        "specificity": (COMPUTED, COMPUTED, COMPUTED, 0.0, COMPUTED),
+        "precision": (1.0, 0.0, 0.0, 0.0, COMPUTED),
+        "hd95_mm": (0.0, PENALTY, PENALTY, PENALTY, COMPUTED),
+    }
+)
+
+# The formulas as they are: 0/0 is undefined, and a distance to nothing is infinite.
+_FORMULA_TABLE: Mapping[str, Line] = MappingProxyType(
+    {
+        "dice": (UNDEFINED, COMPUTED, COMPUTED, 0.0, COMPUTED),
+        "iou": (UNDEFINED, COMPUTED, COMPUTED, 0.0, COMPUTED),
+        "sensitivity": (UNDEFINED, COMPUTED, UNDEFINED, 0.0, COMPUTED),
+        "specificity": (COMPUTED, COMPUTED, COMPUTED, 0.0, COMPUTED),
+        "precision": (UNDEFINED, UNDEFINED, COMPUTED, 0.0, COMPUTED),
+        "hd95_mm": (UNDEFINED, PENALTY, PENALTY, PENALTY, COMPUTED),
+    }
+)
+
+# 374 and 373.1287 both stand for the diagonal of a 240x240x155 volume, rounded up or exact.
+BRATS2023 = EmptyPolicy("brats2023", _BRATS_TABLE, 374.0)
+EMPTY_POLICIES: Mapping[str, EmptyPolicy] = MappingProxyType(
+    {
+        "brats2023": BRATS2023,
+        "captk": EmptyPolicy("captk", _BRATS_TABLE, math.dist((0, 0, 0), (240, 240, 155))),
+        "formula": EmptyPolicy("formula", _FORMULA_TABLE, math.inf),
+    }
+)
