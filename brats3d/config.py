@@ -98,8 +98,10 @@ class PreprocessConfig:
     """zscore (inside the brain, per modality) or none."""
     bias_field: bool = False
     """N4 bias-field correction (needs brats3d[itk])."""
-    denoise: str = "none"
-    """none, curvature_flow or gradient_anisotropic (need brats3d[itk])."""
+    clip: float | None = 5.0
+    """Largest absolute value after z-scoring; null: none."""
+    denoise: str | None = None
+    """curvature_flow or anisotropic_diffusion (need brats3d[itk]); null: none."""
 
 
 @dataclass(frozen=True)

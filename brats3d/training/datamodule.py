@@ -1,0 +1,76 @@
+"""The LightningDataModule: patches for training, whole prepared cases for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Dataset
+
+from brats3d.data.datasets import CaseDataset, RunningSampler, Sample
+from brats3d.data.store import StoredCase
+
+
+class PatchDataModule(pl.LightningDataModule):
+    """Serves prepared cases.
+
+    Args:
+        training: Dataset that makes the sample of a running number.
+        validation: Prepared cases to validate on; may be empty.
+        batch_size: Samples per batch and process.
+        samples_per_epoch: Samples per epoch over all processes.
+        workers: Processes that make samples; 0 makes them in the training process.
+    """
+
+    def __init__(
+        self,
+        training: Dataset[Sample],
+        validation: Sequence[StoredCase],
+        *,
+        batch_size: int,
+        samples_per_epoch: int,
+        workers: int,
+    ) -> None:
+        super().__init__()
+        self.training = training
+        self.validation = list(validation)
+        self.batch_size = batch_size
+        self.samples_per_epoch = samples_per_epoch
+        self.workers = workers
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Batches: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
+        assert self.trainer is not None
+        sampler = RunningSampler(
+            self.samples_per_epoch, rank=self.trainer.global_rank, ranks=self.trainer.world_size
+        )
+        return DataLoader(
+            self.training,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.trainer.accelerator.__class__.__name__ == "CUDAAccelerator",
+            drop_last=True,
+            worker_init_fn=_one_thread,
+        )
+
+    def val_dataloader(self) -> DataLoader[StoredCase]:
+        """Whole cases, each on exactly one process."""
+        assert self.trainer is not None
+        own = self.validation[self.trainer.global_rank :: self.trainer.world_size]
+        return DataLoader(CaseDataset(own), batch_size=None, collate_fn=_as_is)
+
+
+def _one_thread(worker: int) -> None:
+    """Keep a worker to one thread: more would fight the training for the cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _as_is(case: Any) -> Any:
+    return case
+
+

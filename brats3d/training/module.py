@@ -1,0 +1,190 @@
+"""The LightningModule: one training step, validation on whole volumes, optimiser and schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from brats3d.data.store import StoredCase
+from brats3d.errors import Brats3dError
+from brats3d.inference.segmenter import Segmenter
+from brats3d.models.heads import Head
+from brats3d.training.clock import Clock
+from brats3d.training.optimisers import build_optimiser, rate_factor
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """Optimiser and schedule.
+
+    Attributes:
+        name: adamw, adam or sgd.
+        lr: Peak learning rate.
+        weight_decay: Weight decay.
+        momentum: Momentum of sgd.
+        schedule: poly, cosine, one_cycle, plateau or constant.
+        warmup: Share of the training with a rising rate.
+        plateau_patience: Validations without a better Dice before `plateau` lowers the rate.
+        plateau_factor: Factor by which it does.
+    """
+
+    name: str
+    lr: float
+    weight_decay: float
+    momentum: float
+    schedule: str
+    warmup: float
+    plateau_patience: int
+    plateau_factor: float
+
+
+class TrainingDivergedError(Brats3dError):
+    """The loss is no longer a number."""
+
+
+class SegmentationModule(pl.LightningModule):
+    """Trains a network on patches and scores it on whole prepared volumes.
+
+    Args:
+        network: ``(B, C, *S) -> (B, out, *S)`` logits; a list with deep supervision while training.
+        head: Meaning of the logits.
+        loss: ``loss(logits, target)``; handles a list when the network gives one.
+        optimisation: Optimiser and schedule.
+        segmenter: Whole-volume inference with this very network.
+        regions_of: Probabilities ``(R, *S)`` to region masks, bool ``(R, *S)``.
+        region_names: Names of the regions in channel order.
+        clock: Tells how far the training is.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        head: Head,
+        loss: nn.Module,
+        optimisation: Optimisation,
+        segmenter: Segmenter,
+        regions_of: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
+        region_names: Sequence[str],
+        clock: Clock,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.head = head
+        self.loss = loss
+        self.optimisation = optimisation
+        self.segmenter = segmenter
+        self.regions_of = regions_of
+        self.region_names = tuple(region_names)
+        self.clock = clock
+        self._case_dice: dict[str, list[float]] = {}
+        self._plateau_scale = 1.0
+        self._best_dice = -1.0
+        self._validations_since_best = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the optimiser; its rate is set before every step from the progress of the training."""
+        chosen = self.optimisation
+        return build_optimiser(
+            chosen.name,
+            self.network.parameters(),
+            lr=chosen.lr,
+            weight_decay=chosen.weight_decay,
+            momentum=chosen.momentum,
+        )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set the learning rate."""
+        chosen = self.optimisation
+        factor = rate_factor(chosen.schedule, self.clock.progress(self.trainer), chosen.warmup)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = chosen.lr * factor * self._plateau_scale
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Loss of one batch: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
+        loss: Tensor = self.loss(self.network(batch["image"]), self.head.target(batch["classes"]))
+        self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=len(batch["image"]))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the rate and stop a training that has diverged.
+
+        Raises:
+            TrainingDivergedError: The mean loss of the epoch is not finite.
+        """
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        loss = self.trainer.callback_metrics.get("train/loss_epoch")
+        if loss is not None and not torch.isfinite(loss):
+            raise TrainingDivergedError(
+                "the training has diverged",
+                where=f"epoch {self.current_epoch}",
+                got=f"loss {float(loss)}",
+                expected="a finite loss",
+                remedy="lower optim.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true",
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the cases of the last validation."""
+        self._case_dice = {}
+
+    def validation_step(self, batch: StoredCase, batch_idx: int) -> None:
+        """Segment one whole prepared case and keep its Dice per region."""
+        image = torch.from_numpy(np.asarray(batch.image(), dtype=np.float32))
+        probabilities = self.segmenter.segment(image)
+        prediction = self.regions_of(probabilities.numpy())
+        reference = np.moveaxis(self.head.class_table[batch.classes()], -1, 0)
+        self._case_dice[batch.case_id] = [
+            _dice(p, r) for p, r in zip(prediction, reference, strict=True)
+        ]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean Dice of each region and their mean, over all cases of all processes."""
+        if not self._case_dice:
+            return
+        means = np.mean(list(self._case_dice.values()), axis=0)
+        for name, value in zip(self.region_names, means.tolist(), strict=True):
+            self.log(f"val/dice_{name}", value, sync_dist=True)
+        dice = float(means.mean())
+        self.log("val/dice", dice, sync_dist=True)
+        if not self.trainer.sanity_checking:
+            self._lower_rate_on_plateau(dice)
+
+    def _lower_rate_on_plateau(self, dice: float) -> None:
+        if dice > self._best_dice:
+            self._best_dice, self._validations_since_best = dice, 0
+            return
+        self._validations_since_best += 1
+        if (
+            self.optimisation.schedule == "plateau"
+            and self._validations_since_best >= self.optimisation.plateau_patience
+        ):
+            self._plateau_scale *= self.optimisation.plateau_factor
+            self._validations_since_best = 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the plateau schedule."""
+        checkpoint["plateau"] = {
+            "scale": self._plateau_scale,
+            "best_dice": self._best_dice,
+            "validations_since_best": self._validations_since_best,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the state of the plateau schedule."""
+        state = checkpoint["plateau"]
+        self._plateau_scale = state["scale"]
+        self._best_dice = state["best_dice"]
+        self._validations_since_best = state["validations_since_best"]
+
+
+def _dice(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
+    """Dice of two masks, 1 when both are empty (as BraTS scores)."""
+    total = int(prediction.sum()) + int(reference.sum())
+    return 1.0 if total == 0 else 2.0 * int((prediction & reference).sum()) / total

@@ -1,0 +1,196 @@
+"""The folder of a run: its files, and how everything downstream reads them back."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from brats3d import __version__
+from brats3d.config import FitConfig, load_config, save_config
+from brats3d.data.splits import Split
+from brats3d.errors import OutputError, RunError, closest_first
+from brats3d.files import make_folder, write_json
+from brats3d.labels import LabelConvention, Region
+
+_VERSIONED = ("torch", "monai", "pytorch-lightning", "numpy", "scipy", "nibabel")
+CHECKPOINTS = ("best", "last")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics_csv(self) -> Path:
+        """Scores per case and region."""
+        return self.path / "metrics.csv"
+
+    @property
+    def metrics_json(self) -> Path:
+        """Summary of the scores."""
+        return self.path / "metrics.json"
+
+    @classmethod
+    def create(
+        cls, config: FitConfig, *, split: Split, layout: str, convention: LabelConvention
+    ) -> RunFolder:
+        """Make the folder of a new run and write what it starts from.
+
+        Raises:
+            OutputError: A run of that name exists, or the folder cannot be written to.
+        """
+        name = config.name or f"{config.model.name}{config.model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
+        run = cls(Path(config.folder) / name)
+        if (run.path / "config.yaml").exists():
+            raise OutputError(
+                "a run of that name exists already",
+                where=run.path,
+                remedy=f"choose another --name, or continue it with --resume {run.path}",
+            )
+        make_folder(run.checkpoints)
+        write_json(run.path / "split.json", split.to_dict())
+        write_json(
+            run.path / "labels.json",
+            {
+                "layout": layout,
+                "convention": convention.name,
+                "values": {str(value): tissue for value, tissue in convention.tissues.items()},
+                "regions": {region.name: sorted(region.tissues) for region in convention.regions},
+            },
+        )
+        write_json(run.path / "environment.json", environment(config.seed))
+        # Last, since a folder with config.yaml counts as a run.
+        save_config(config, run.path / "config.yaml")
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, folder: str = "runs") -> RunFolder:
+        """Open an existing run.
+
+        Args:
+            path: Its folder, its name in ``folder``, or ``last`` for the newest one there.
+            folder: Folder that holds the runs.
+
+        Raises:
+            RunError: There is no such run; the closest name is suggested.
+        """
+        parent = Path(folder)
+        if str(path) == "last":
+            runs = sorted(parent.glob("*/config.yaml"), key=lambda file: file.stat().st_mtime)
+            if runs:
+                return cls(runs[-1].parent)
+        for candidate in (Path(path), parent / path):
+            if (candidate / "config.yaml").is_file():
+                return cls(candidate)
+        names = closest_first(Path(path).name, [file.parent.name for file in parent.glob("*/config.yaml")])
+        raise RunError(
+            "not a run",
+            where=path,
+            expected="a folder with config.yaml, written by brats3d.fit"
+            + (f"; in {parent} there are: {', '.join(names[:8])}" if names else ""),
+            remedy=f"did you mean {parent / names[0]}?" if names else "train one with `brats3d fit`",
+        )
+
+    def config(self) -> FitConfig:
+        """Resolved configuration.
+
+        Raises:
+            ConfigError: It cannot be read.
+        """
+        return load_config(self.path / "config.yaml")
+
+    def split(self) -> Split:
+        """Case ids of training, validation and test.
+
+        Raises:
+            RunError: The file is missing or torn.
+        """
+        return Split.from_dict(self._json("split.json"))
+
+    def convention(self) -> LabelConvention:
+        """Label convention and regions the run was trained with.
+
+        Raises:
+            RunError: The file is missing or torn.
+        """
+        record = self._json("labels.json")
+        regions = tuple(Region(name, frozenset(members)) for name, members in record["regions"].items())
+        tissues = {int(value): tissue for value, tissue in record["values"].items()}
+        return LabelConvention(record["convention"], tissues, regions)
+
+    def checkpoint(self, kind: str = "best") -> Path:
+        """Path of a checkpoint; without a validated one, ``best`` is the last.
+
+        Raises:
+            RunError: Unknown kind, or the run has no checkpoint yet.
+        """
+        if kind not in CHECKPOINTS:
+            raise RunError(f"unknown checkpoint {kind!r}", where=self.path, expected="best or last")
+        for name in dict.fromkeys((kind, "last")):
+            path = self.checkpoints / f"{name}.ckpt"
+            if path.is_file():
+                return path
+        raise RunError(
+            "the run has no checkpoint yet",
+            where=self.checkpoints,
+            remedy="let the training reach its first checkpoint, or start it again under another name",
+        )
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                "the run is incomplete",
+                where=path,
+                got=type(error).__name__,
+                remedy="copy the whole run folder again, or train it again",
+            ) from error
+        assert isinstance(content, dict)
+        return content
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, hardware and seed, for the record of a run."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "brats3d": __version__,
+        "python": sys.version.split()[0],
+        "packages": {name: metadata.version(name) for name in _VERSIONED},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpus": gpus,
+        "seed": seed,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
