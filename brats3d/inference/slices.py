@@ -25,16 +25,16 @@ class SliceSegmenter:
     """Predicts each slice of a volume with a 2-D network and stacks the results.
 
     A slice keeps the order of the two axes it lies in: axial (X, Y), coronal (X, Z), sagittal
-    (Y, Z). Its image is resized bilinearly, and so are the probabilities on their way back.
+    (Y, Z). Its image is resized bilinearly (with anti-aliasing, as for training), and so are the
+    probabilities on their way back.
 
     Args:
         network: ``(B, C, H, W)`` to logits ``(B, out, H, W)``. It keeps its training or evaluation
             mode.
         head: Turns logits into probabilities of regions.
         axis: axial, coronal or sagittal; the volume must be oriented RAS.
-        slice_size: Size of the slices the network sees; None leaves them as they are.
-        keep_aspect: Fill up with zeros instead of stretching one axis more than the other.
-        multiple: Without ``slice_size``: fill slices up with zeros to a multiple of this.
+        slice_size: Size that slices are resized to, as in training; None leaves them as they are.
+        multiple: Without ``slice_size``: slices are padded with zeros to a multiple of this.
         slice_range: First and one past the last slice to predict; no region is in the others.
         slice_batch: Slices predicted at once; ``auto`` sizes it to the free memory.
         flips: Average over mirror images: True for both axes, or the axes of the slice to mirror.
@@ -55,7 +55,6 @@ class SliceSegmenter:
         *,
         axis: str = "axial",
         slice_size: Sequence[int] | None = None,
-        keep_aspect: bool = False,
         multiple: int = 1,
         slice_range: tuple[int, int] | None = None,
         slice_batch: int | Literal["auto"] = "auto",
@@ -67,7 +66,6 @@ class SliceSegmenter:
     ) -> None:
         self.axis = look_up(SLICE_AXES, axis, "slices.axis")
         self.slice_size = _checked_size(slice_size)
-        self.keep_aspect = keep_aspect
         self.multiple = multiple
         self.slice_range = slice_range
         self.skip_empty = skip_empty
@@ -88,15 +86,14 @@ class SliceSegmenter:
             raise ConfigError("not a volume", got=f"{image.ndim - 1} dimensions", expected="3 dimensions")
         slices = image.as_subclass(Tensor).movedim(self.axis + 1, 0)
         indices = self._indices_with_content(slices)
-        fit = SliceFit.plan(slices.shape[2:], self.slice_size, self.keep_aspect, self.multiple)
         device = self._forward.device
         result: Tensor | None = None
         done = 0
 
         def predict(batch: Sequence[int]) -> None:
             nonlocal result, done
-            seen = fit.forward(slices[list(batch)].to(device, torch.float32))
-            probabilities = fit.backward(self._forward(seen)).cpu()
+            seen = self._fitted(slices[list(batch)].to(device, torch.float32))
+            probabilities = self._restored(self._forward(seen), slices.shape[2:]).cpu()
             if result is None:
                 with torch.inference_mode(False):
                     result = torch.zeros((probabilities.shape[1], *image.shape[1:]))
@@ -123,56 +120,24 @@ class SliceSegmenter:
         filled = [index for index in wanted if slices[index].any()] if self.skip_empty else wanted
         return filled or wanted
 
+    def _fitted(self, images: Tensor) -> Tensor:
+        """Slices ``(B, C, *size)`` as the network sees them."""
+        if self.slice_size is not None:
+            return _resized(images, self.slice_size)
+        below, right = (-size % self.multiple for size in images.shape[2:])
+        return F.pad(images, (0, right, 0, below))
 
-class SliceFit:
-    """Resizing and padding of slices to what the network sees, and back.
-
-    Args:
-        original: Size of the slices of the volume.
-        resized: Size after resizing.
-        seen: Size after padding around the centre.
-    """
-
-    def __init__(self, original: tuple[int, int], resized: tuple[int, int], seen: tuple[int, int]) -> None:
-        self.original = original
-        self.resized = resized
-        self.seen = seen
-
-    @classmethod
-    def plan(
-        cls, size: Sequence[int], slice_size: tuple[int, int] | None, keep_aspect: bool, multiple: int
-    ) -> SliceFit:
-        """Decide how slices of ``size`` come to the size the network sees."""
-        height, width = size
-        if slice_size is None:
-            seen = (math.ceil(height / multiple) * multiple, math.ceil(width / multiple) * multiple)
-            return cls((height, width), (height, width), seen)
-        if not keep_aspect:
-            return cls((height, width), slice_size, slice_size)
-        scale = min(slice_size[0] / height, slice_size[1] / width)
-        resized = (max(1, round(height * scale)), max(1, round(width * scale)))
-        return cls((height, width), resized, slice_size)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, *original)`` to ``(B, C, *seen)``."""
-        top, left = self._margins()
-        below, right = self.seen[0] - self.resized[0] - top, self.seen[1] - self.resized[1] - left
-        return F.pad(_resize(images, self.resized), (left, right, top, below))
-
-    def backward(self, probabilities: Tensor) -> Tensor:
-        """``(B, R, *seen)`` to ``(B, R, *original)``."""
-        top, left = self._margins()
-        kept = probabilities[..., top : top + self.resized[0], left : left + self.resized[1]]
-        return _resize(kept, self.original)
-
-    def _margins(self) -> tuple[int, int]:
-        return (self.seen[0] - self.resized[0]) // 2, (self.seen[1] - self.resized[1]) // 2
+    def _restored(self, probabilities: Tensor, size: Sequence[int]) -> Tensor:
+        """Probabilities of fitted slices back at ``size``."""
+        if self.slice_size is not None:
+            return _resized(probabilities, size)
+        return probabilities[..., : size[0], : size[1]]
 
 
-def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(images.shape[2:]) == size:
+def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(images.shape[2:]) == tuple(size):
         return images
-    return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(images, size=tuple(size), mode="bilinear", antialias=True)
 
 
 def _checked_size(size: Sequence[int] | None) -> tuple[int, int] | None:

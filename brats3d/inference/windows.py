@@ -33,7 +33,8 @@ def window_starts(size: int, window: int, overlap: float) -> tuple[int, ...]:
     """
     assert size >= window >= 1
     assert 0 <= overlap < 1
-    stride = max(1, math.floor(window * (1 - overlap)))
+    # 100 * (1 - 0.9) is a little less than 10.
+    stride = max(1, math.floor(window * (1 - overlap) + 1e-9))
     intervals = math.ceil((size - window) / stride)
     return (
         tuple(index * (size - window) // intervals for index in range(intervals + 1)) if intervals else (0,)
