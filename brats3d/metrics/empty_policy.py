@@ -73,10 +73,17 @@ class EmptyPolicy:
             empty: Which mask is empty, one of :data:`COLUMNS`.
             compute: Called only where the table says ``computed``.
         """
-        entry = self.table[metric][COLUMNS.index(empty)]
-        if entry == COMPUTED:
+        if not self.decides(metric, empty):
             return compute()
+        entry = self._entry(metric, empty)
         return self.penalty_mm if entry == PENALTY else float(entry)
+
+    def decides(self, metric: str, empty: str) -> bool:
+        """Whether the table gives the value of ``metric``, rather than the formula."""
+        return self._entry(metric, empty) != COMPUTED
+
+    def _entry(self, metric: str, empty: str) -> Entry:
+        return self.table[metric][COLUMNS.index(empty)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the table as plain JSON content."""

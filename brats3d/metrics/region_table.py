@@ -136,15 +136,14 @@ def _row(
     spacing: tuple[float, ...],
 ) -> RegionRow:
     voxel_ml = math.prod(spacing) / 1000 if len(spacing) == 3 else math.nan
-    return RegionRow(
-        case_id=case_id,
-        region=region,
+    columns: dict[str, Any] = {
         **scores,
-        volume_pred_ml=counts.predicted * voxel_ml,
-        volume_ref_ml=counts.referenced * voxel_ml,
-        empty=empty,
+        "volume_pred_ml": counts.predicted * voxel_ml,
+        "volume_ref_ml": counts.referenced * voxel_ml,
+        "empty": empty,
         **asdict(counts),
-    )
+    }
+    return RegionRow(case_id, region, **columns)
 
 
 def _as_masks(masks: NDArray[Any], case_id: str) -> NDArray[np.bool_]:

@@ -56,18 +56,18 @@ def summarise(
         },
         "empty_policy": policy.as_dict(),
         "cases": len({row.case_id for row in table}),
-        "regions": {name: _region([row for row in table if row.region == name]) for name in regions},
+        "regions": {name: _region([row for row in table if row.region == name], policy) for name in regions},
         "mean": _mean_over_regions(table),
     }
 
 
-def _region(rows: Sequence[RegionRow]) -> dict[str, Any]:
+def _region(rows: Sequence[RegionRow], policy: EmptyPolicy) -> dict[str, Any]:
     states = [row.empty for row in rows]
-    penalised = sum(state in _FAILURES for state in states)
-    metrics = {
-        metric: _statistics([getattr(row, metric) for row in rows]) | {"penalised": penalised}
-        for metric in METRICS
-    }
+    metrics = {}
+    for metric in METRICS:
+        metrics[metric] = _statistics([getattr(row, metric) for row in rows])
+        penalised = [state for state in states if state in _FAILURES and policy.decides(metric, state)]
+        metrics[metric]["penalised"] = len(penalised)
     return {
         "cases": len(rows),
         "neither_empty": states.count(NEITHER_EMPTY),
@@ -129,7 +129,7 @@ def format_table(rows: Iterable[RegionRow]) -> str:
         ("Region", "cases", "empty", "failed", "Dice", "HD95 (mm)", "sensitivity", "precision")
     ]
     for name, region in summary["regions"].items():
-        failed = region["dice"]["penalised"]
+        failed = sum(region[state] for state in ("prediction_empty", "reference_empty", "prediction_missing"))
         lines.append((name, str(region["cases"]), str(region["both_empty"]), str(failed), *_cells(region)))
     lines.append(("mean", str(summary["cases"]), "", "", *_cells(summary["mean"])))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
