@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from brats3d.inference.windows import Canvas, gaussian_profile, window_grid, window_starts
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(data=st.data(), size=st.integers(1, 300), overlap=st.floats(0, 0.95))
 def test_windows_cover_the_axis_with_the_overlap_asked_for(data: st.DataObject, size: int, overlap: float):
     window = data.draw(st.integers(1, size))
