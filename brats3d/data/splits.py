@@ -167,12 +167,7 @@ def split_into_folds(
     tested = {case.patient for case in cases if case.case_id in set(aside.test)}
     rest = {patient: ids for patient, ids in patients.items() if patient not in tested}
     if len(rest) < folds:
-        raise DataError(
-            "too few patients for the folds",
-            got=f"{len(rest)} patients" + (f" besides {len(tested)} for testing" if tested else ""),
-            expected=f"at least one for each of {folds} folds",
-            remedy="ask for fewer folds or fewer test patients, or add cases",
-        )
+        raise _too_few_for_folds(len(rest), len(tested), folds)
     rng = random.Random(f"{seed} folds")
     order = _by_stratum(rest, strata, rng)
     # Neighbours in the order share a stratum, so dealing them out in turn balances every stratum.
@@ -300,6 +295,15 @@ def _too_few(patients: int, counts: Mapping[str, int]) -> DataError:
         got=f"{patients} patient{'' if patients == 1 else 's'}, {wanted or 'none for val or test'}",
         expected="at least one more, for training",
         remedy="make data.val or data.test smaller (0 for none), or add cases",
+    )
+
+
+def _too_few_for_folds(patients: int, tested: int, folds: int) -> DataError:
+    return DataError(
+        "too few patients for the folds",
+        got=f"{patients} patients" + (f" besides {tested} for testing" if tested else ""),
+        expected=f"at least one for each of {folds} folds",
+        remedy="ask for fewer folds or fewer test patients, or add cases",
     )
 
 

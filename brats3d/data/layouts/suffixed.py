@@ -40,8 +40,7 @@ def find_suffixed(
 ) -> SuffixedCases:
     """Collect the cases of one naming, at any depth.
 
-    The name of the files decides, not that of the folder, so a single case folder, nested folders
-    and one folder with all files are all read.
+    The files' names decide, not the folder's: one case folder, nested ones and a flat one all do.
 
     Args:
         tree: Folder to look in.
