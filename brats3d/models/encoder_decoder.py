@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]  # not in its __all__
 
 from brats3d.errors import ConfigError
 from brats3d.models.architecture import PARAMS_KEY
@@ -81,7 +82,7 @@ class EncoderDecoder(nn.Module):
         Raises:
             ConfigError: A side of ``x`` is not divisible by the stride of the network.
         """
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]  # missing from its __all__
+        if not is_scripting():
             self._check_sides(x)
         skips: list[Tensor] = []
         for stage in self.encoder:
@@ -106,7 +107,7 @@ class EncoderDecoder(nn.Module):
 
     @torch.jit.unused
     def _check_sides(self, x: Tensor) -> None:
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined]  # missing from its __all__
+        if is_tracing() or torch.compiler.is_compiling():
             return
         sides = tuple(x.shape[2:])
         if any(side % step for side, step in zip(sides, self.multiple, strict=True)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]  # not in its __all__
 from torch.nn import functional
 
 from brats3d.models.architecture import PARAMS_KEY
@@ -33,13 +34,13 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of each sample, ``(B, C, *S)``."""
-        if torch.jit.is_scripting():  # type: ignore[attr-defined]  # missing from its __all__
+        if is_scripting():
             return functional.instance_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
         return self._forward_eager(x)
 
     @torch.jit.unused
     def _forward_eager(self, x: Tensor) -> Tensor:
-        exporting = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined]  # missing from its __all__
+        exporting = is_tracing() or torch.compiler.is_compiling()
         if exporting or x.device.type != "cpu":
             return functional.instance_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
         samples = [
