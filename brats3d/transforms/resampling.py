@@ -9,6 +9,7 @@ voxel on either side, so that fine structure is averaged and not skipped.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class ResampleToSpacingd(MapTransform):
         self.spacing_mm = spacing_mm
         self.current_spacing_key = current_spacing_key
 
-    def __call__(self, data: Mapping[Hashable, NDArray[np.generic]]) -> dict[Hashable, NDArray[np.generic]]:
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Resample one sample of numpy arrays ``(C, X, Y, Z)``."""
         sample = dict(data)
         current = tuple(float(size) for size in sample[self.current_spacing_key])

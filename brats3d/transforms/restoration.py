@@ -67,21 +67,23 @@ class Restoration:
                 only if the case was resampled.
 
         Returns:
-            ``(R, X, Y, Z)`` or ``(X, Y, Z)`` in the files' axes; same dtype, except that floats
-            narrower than 32 bits become float32 when they are interpolated.
+            ``(R, X, Y, Z)`` or ``(X, Y, Z)`` in the files' axes; same dtype, but float32 when
+            interpolated.
         """
         assert order in (0, 1), order
         assert volume.shape[-3:] == self.prepared_shape, (volume.shape, self.prepared_shape)
         channels = volume.reshape(-1, *self.prepared_shape)
-        box_shape = tuple(stop - start for start, stop in zip(self.box_start, self.box_stop, strict=True))
-        resampled = box_shape != self.prepared_shape
+        x, y, z = (stop - start for start, stop in zip(self.box_start, self.box_stop, strict=True))
+        resampled = (x, y, z) != self.prepared_shape
         dtype = np.dtype(np.float32) if resampled and order == 1 else volume.dtype
         result = np.zeros((len(channels), *self.original_shape), dtype=dtype)
+        # Channel by channel, straight into the result: no second volume of full size in memory.
         for channel, target in zip(channels, result, strict=True):
+            on_box = channel
             if resampled:
                 resample = resample_linear if order == 1 else resample_classes
-                channel = resample(channel[None], box_shape)[0]  # noqa: PLW2901
-            self._box_of(target)[...] = channel
+                on_box = resample(channel[None], (x, y, z))[0]
+            self._box_of(target)[...] = on_box
         return result.reshape(*volume.shape[:-3], *self.original_shape)
 
     def _box_of(self, original: NDArray[np.generic]) -> NDArray[np.generic]:
