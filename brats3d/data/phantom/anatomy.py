@@ -111,13 +111,13 @@ def _deep_grey(at: Coordinates) -> Field:
     return np.maximum(np.maximum(thalamus, caudate), lentiform)
 
 
-def _fissures(at: Coordinates) -> Field:
+def _fissures(at: Coordinates, wander_mm: Field) -> Field:
     """Distance to the cleft between the hemispheres and to the Sylvian fissures, mm."""
     # The corpus callosum bridges the hemispheres inside this ellipse of the middle plane.
     bridge = np.sqrt(((at.y - 2) / 42) ** 2 + ((at.z - 0) / 27) ** 2)
     middle = np.abs(at.x) + np.clip(1 - bridge, 0, None) * 60
     side = np.abs(at.x)
-    sylvian = np.abs(at.z + 3 + 0.25 * at.y) + np.clip(35 - side, 0, None) * 0.9
+    sylvian = np.abs(at.z + 3 + 0.45 * at.y + wander_mm) * 0.9 + np.clip(36 - side, 0, None)
     sylvian = sylvian + np.clip(np.abs(at.y + 2) - 26, 0, None) * 0.5
     return np.minimum(middle, sylvian)
 
@@ -126,15 +126,17 @@ def _cortical_depth(
     at: Coordinates, shape: Outline, grid: HeadGrid, rng: np.random.Generator, fold_depth_mm: float
 ) -> Field:
     """Distance to the nearest fluid outside the cortex: surface, sulcus or fissure, mm."""
-    # Zero levels of smooth noise are sheets; near the surface they become sulci.
-    coarse = np.abs(smooth_noise(rng, grid, 14.0)) * np.float32(11.0)
-    fine = np.abs(smooth_noise(rng, grid, 9.0)) * np.float32(7.0)
+    # Zero levels of smooth noise are sheets; near the surface they become sulci. The factors turn
+    # noise into distance: its gradient is about 2 per lattice step.
+    wander = smooth_noise(rng, grid, 11.0)
+    coarse = np.abs(wander) * np.float32(6.0)
+    fine = np.abs(smooth_noise(rng, grid, 8.0)) * np.float32(4.5)
     depth = shape.cerebrum
     sulci = np.minimum(
         coarse + np.clip(depth - fold_depth_mm, 0, None),
-        fine + np.clip(depth - fold_depth_mm / 2, 0, None) + 0.6,
+        fine + np.clip(depth - fold_depth_mm / 2, 0, None) + 0.5,
     )
-    cerebral = np.minimum(np.minimum(depth, sulci), _fissures(at))
+    cerebral = np.minimum(np.minimum(depth, sulci), _fissures(at, 2 * wander))
     # The cerebellum has fine, nearly parallel leaves.
     wave = np.abs(np.sin((shape.cerebellum + 0.5 * at.z) * np.float32(np.pi / 6.5))) * 3.2
     leaves = wave + np.clip(shape.cerebellum - 10, 0, None) + 0.5

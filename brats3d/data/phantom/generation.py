@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from brats3d.data.phantom.acquisition import acquire
 from brats3d.data.phantom.anatomy import Coordinates, Outline, Tissues, make_tissues, outline
@@ -81,7 +82,7 @@ def make_phantom(
     foci = draw_foci(chosen, lesion, _GROWTH_PER_VISIT**visit)
     tumour = grow(grid, foci, chosen, lesion)
     pushed = push_away(_bend(at, grid, anatomy), foci, lesion.uniform(*chosen.mass_effect))
-    swelling = np.float32(4.0) * soft_step(tumour.oedema + 2, 4.0)
+    swelling = np.float32(1.5) * soft_step(tumour.oedema, 4.0)
     tissues = make_tissues(grid, pushed, shape, swelling, chosen, anatomy)
     brain = shape.brain > 0
     shares, regions = _infiltrate(grid, shape, tissues, tumour)
@@ -103,10 +104,12 @@ def _infiltrate(
         Share of each tissue in each voxel, and masks of ET, TC and WT, bool ``(3, X, Y, Z)``.
     """
     blur = np.float32(0.5 * grid.voxel_mm)
-    # The core stops short of the surface and of the ventricles; the oedema prefers white matter.
-    barrier = np.minimum(np.minimum(shape.cerebrum - 1.5, 99), (0.5 - tissues.ventricles) * 4 * blur)
-    core = np.minimum(tumour.core, barrier)
-    follow = tumour.oedema - np.float32(6.0) * tissues.grey - np.float32(12.0) * tissues.csf
+    # The core closes ventricles in its way; the oedema goes round them and follows white matter.
+    cerebrum = shape.cerebrum - np.float32(1.5)
+    core = np.minimum(tumour.core, cerebrum)
+    barrier = np.minimum(cerebrum, (0.5 - tissues.ventricles) * 4 * blur)
+    cost_mm = gaussian_filter(8 * tissues.grey + 12 * tissues.csf, 1.8 / grid.voxel_mm, mode="nearest")
+    follow = tumour.oedema - cost_mm
     whole = np.maximum(np.minimum(follow, barrier), core)
     necrosis = np.minimum(tumour.necrosis, core)
     tc, wt = soft_step(core, blur), soft_step(whole, blur)

@@ -64,8 +64,8 @@ class PhantomParameters:
     cortex_mm: Range = (2.8, 3.4)
     core_radius_mm: Range = (15.0, 23.0)
     rim_mm: Range = (6.5, 9.0)
-    oedema_mm: Range = (7.0, 14.0)
-    irregularity: Range = (0.06, 0.12)
+    oedema_mm: Range = (9.0, 16.0)
+    irregularity: Range = (0.1, 0.18)
     mass_effect: Range = (0.3, 0.6)
     probability_multifocal: float = 0.25
     probability_without_et: float = 0.15

@@ -140,8 +140,8 @@ def _levels(
     distance = np.sqrt(square)
     radius = np.float32(focus.core_radius_mm)
     core = radius * (1 + roughness * border) - distance
-    # The rim varies by a fifth of its thickness, so that it stays closed.
-    necrosis = core - np.float32(focus.rim_mm) * (1 + np.float32(0.2) * np.clip(inner, -2, 2))
+    # The rim varies by a quarter of its thickness, so that it stays closed.
+    necrosis = core - np.float32(focus.rim_mm) * (1 + np.float32(0.25) * np.clip(inner, -2, 2))
     if focus.oedema_mm == 0:
         return core, necrosis, core
     reach = np.float32(focus.oedema_mm) * (1 + np.float32(0.35) * np.clip(outer, -2, 2))
