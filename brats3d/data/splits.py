@@ -158,7 +158,7 @@ def split_into_folds(
     if folds < 2 or not 0 <= fold < folds:
         raise ConfigError(
             "no such fold",
-            where="data.folds" if folds < 2 else "data.fold",
+            where="split.folds" if folds < 2 else "split.fold",
             got=f"fold {fold} of {folds}",
             expected="at least 2 folds, counted from 0",
         )
@@ -268,7 +268,7 @@ def _counts(patients: int, sizes: Mapping[str, float | int]) -> dict[str, int]:
         if isinstance(size, bool) or size < 0 or (not whole and not size < 1):
             raise ConfigError(
                 "a size of a part that cannot be",
-                where=f"data.{part}",
+                where=f"split.{part}",
                 got=size,
                 expected="a fraction from 0 to below 1, or a whole number of patients",
             )
@@ -276,7 +276,7 @@ def _counts(patients: int, sizes: Mapping[str, float | int]) -> dict[str, int]:
     if all(isinstance(size, float) for size in sizes.values()) and sum(sizes.values()) >= 1:
         raise ConfigError(
             "the fractions leave nothing to train on",
-            where="data.val, data.test",
+            where="split.val, split.test",
             got=" + ".join(f"{size:g}" for size in sizes.values()),
             expected="a sum below 1",
         )
@@ -294,7 +294,7 @@ def _too_few(patients: int, counts: Mapping[str, int]) -> DataError:
         "too few patients to split",
         got=f"{patients} patient{'' if patients == 1 else 's'}, {wanted or 'none for val or test'}",
         expected="at least one more, for training",
-        remedy="make data.val or data.test smaller (0 for none), or add cases",
+        remedy="make split.val or split.test smaller (0 for none), or add cases",
     )
 
 

@@ -125,7 +125,7 @@ class TestFractions:
 
     @pytest.mark.parametrize(("val", "test"), [(-0.1, 0), (1.0, 0), (0, -1), (0.5, 0.5), (float("nan"), 0)])
     def test_sizes_that_cannot_be(self, val: float, test: float) -> None:
-        with pytest.raises(ConfigError, match=r"data\."):
+        with pytest.raises(ConfigError, match=r"split\."):
             split_by_fractions(make_cases([1] * 9), val=val, test=test, seed=0)
 
     def test_duplicate_ids(self) -> None:
