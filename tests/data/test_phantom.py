@@ -240,6 +240,9 @@ def test_array_axes_run_to_the_left_back_and_top() -> None:
         {"core_radius_mm": (1.0, 10.0)},
         {"noise": (0.0, float("nan"))},
         {"probability_multifocal": 1.5},
+        {"gain": 300.0},
+        {"bias": (0.1, 0.2)},
+        {"rim_mm": (7.0,)},
         {"texture": -0.1},
     ],
 )

@@ -82,7 +82,7 @@ def head_grid(size: tuple[int, int, int], spacing_mm: tuple[float, float, float]
         axes[2][None, None, :],
         max(spacing) * fit,
         (window[0], window[1], window[2]),
-        Geometry(size, _brats_affine(size, spacing)),
+        Geometry((size[0], size[1], size[2]), _brats_affine(size, spacing)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 from brats3d.errors import ConfigError
@@ -80,13 +79,15 @@ class PhantomParameters:
         for entry in fields(self):
             value = getattr(self, entry.name)
             low, high = _LIMITS[entry.name]
-            ends = value if isinstance(value, tuple) else (value, value)
-            ordered = len(ends) == 2 and ends[0] <= ends[1]
-            if not ordered or not all(math.isfinite(end) and low <= end <= high for end in ends):
-                pair = "two numbers, the lower first," if isinstance(value, tuple) else "a number"
+            ranged = isinstance(entry.default, tuple)
+            ends = tuple(value) if ranged and isinstance(value, tuple | list) else (value,)
+            numbers = all(isinstance(end, int | float) and low <= end <= high for end in ends)
+            if not numbers or len(ends) != 1 + ranged or ends[0] > ends[-1]:
+                pair = "two numbers, the lower first," if ranged else "a number"
                 raise ConfigError(
                     f"phantom parameter {entry.name!r} out of range",
                     where=entry.name,
                     got=value,
                     expected=f"{pair} from {low:g} to {high:g}",
                 )
+            object.__setattr__(self, entry.name, ends if ranged else value)
