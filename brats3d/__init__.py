@@ -1,3 +1,80 @@
-"""Brain-tumour segmentation on four-modality MRI."""
+"""Brain-tumour segmentation on four-modality MRI.
+
+Whatever a verb does, a notebook does in one call::
+
+    import brats3d
+
+    found = brats3d.discover("BraTS2021")  # cases, layout, label convention
+    result = brats3d.fit(brats3d.load_config("cpu_20min.yaml", data__root="BraTS2021"))
+    brats3d.predict(brats3d.PredictConfig(run=(str(result.run),), input="new_cases"))
+    brats3d.evaluate("predictions", "BraTS2021")
+
+Names are loaded on first use, so that ``import brats3d`` is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from brats3d.cases import Case as Case
+    from brats3d.config import FitConfig as FitConfig
+    from brats3d.config import PredictConfig as PredictConfig
+    from brats3d.config import load_config as load_config
+    from brats3d.data.discovery import discover as discover
+    from brats3d.errors import Brats3dError as Brats3dError
+    from brats3d.inference.segmenter import Segmenter as Segmenter
+    from brats3d.labels import LabelConvention as LabelConvention
+    from brats3d.labels import Region as Region
+    from brats3d.workflows.evaluate import evaluate as evaluate
+    from brats3d.workflows.fit import fit as fit
+    from brats3d.workflows.predict import predict as predict
+    from brats3d.workflows.synthesize import synthesize as synthesize
+
+_HOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "Brats3dError": "errors",
+        "Case": "cases",
+        "FitConfig": "config",
+        "LabelConvention": "labels",
+        "PredictConfig": "config",
+        "Region": "labels",
+        "Segmenter": "inference.segmenter",
+        "discover": "data.discovery",
+        "evaluate": "workflows.evaluate",
+        "fit": "workflows.fit",
+        "load_config": "config",
+        "predict": "workflows.predict",
+        "synthesize": "workflows.synthesize",
+    }
+)
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+class _Package(ModuleType):
+    """Keeps ``brats3d.fit`` the function when the verb's module of the same name is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,15 @@ from brats3d.postprocessing import Postprocessing
 from brats3d.transforms.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    import torch
+    from pytorch_lightning import Trainer
     from torch import nn
 
     from brats3d.data.datasets import PatchDataset, SliceDataset
     from brats3d.data.store import StoredCase
+    from brats3d.inference.forward import Precision
     from brats3d.inference.segmenter import Segmenter
     from brats3d.models.heads import Head
+    from brats3d.training.clock import Clock
     from brats3d.training.datamodule import PatchDataModule
     from brats3d.training.module import SegmentationModule
 
@@ -49,7 +51,7 @@ class Hardware:
     accelerator: str
     device: str
     training: str
-    inference: str
+    inference: Precision
 
 
 def hardware(accelerator: str, precision: str) -> Hardware:
@@ -80,7 +82,7 @@ def hardware(accelerator: str, precision: str) -> Hardware:
             remedy="use --trainer.accelerator cpu, or install a torch built for your GPU",
         )
     device = "cuda" if has_gpu and accelerator != "cpu" else "cpu"
-    named = {"bf16-mixed": "bf16", "16-mixed": "fp16", "32-true": "fp32", "32": "fp32"}
+    named: dict[str, Precision] = {"bf16-mixed": "bf16", "16-mixed": "fp16", "32-true": "fp32", "32": "fp32"}
     if precision == "auto":
         precision = _fast_precision(device)
     if precision not in named:
@@ -247,7 +249,7 @@ def build_segmenter(
     config: FitConfig,
     network: nn.Module,
     head: Head,
-    precision: str,
+    precision: Precision,
     *,
     flips: bool | None = None,
     overlap: float | None = None,
@@ -346,7 +348,7 @@ def _slice_range(config: FitConfig, case: StoredCase, axis: int) -> tuple[int, i
     start, stop = way_back.box_start[axis], way_back.box_stop[axis]
     scale = extent / (stop - start)
     low = max(0, int((first - start) * scale))
-    high = min(extent, int(round((last + 1 - start) * scale)))
+    high = min(extent, round((last + 1 - start) * scale))
     if low >= high:
         raise ConfigError(
             "the range of slices holds no brain",
@@ -357,7 +359,7 @@ def _slice_range(config: FitConfig, case: StoredCase, axis: int) -> tuple[int, i
     return low, high
 
 
-def build_augmentation(config: FitConfig) -> Callable[[dict[str, torch.Tensor], int], dict[str, torch.Tensor]]:
+def build_augmentation(config: FitConfig) -> Augmentation:
     """Random changes of training samples.
 
     Raises:
@@ -379,7 +381,7 @@ def _workers(configured: int | None) -> int:
 
 
 def build_module(
-    config: FitConfig, convention: LabelConvention, precision: str, clock: Any
+    config: FitConfig, convention: LabelConvention, precision: Precision, clock: Clock
 ) -> SegmentationModule:
     """Network, loss, optimiser and validation, ready for Lightning's ``Trainer``.
 
@@ -420,6 +422,78 @@ def build_module(
         regions_of=_RegionsOf(postprocessing, convention),
         region_names=convention.region_names,
         clock=clock,
+    )
+
+
+def build_clock(config: FitConfig, started_at: float) -> Clock:
+    """Clock of a training that began at ``started_at`` (``time.monotonic()``).
+
+    Raises:
+        ConfigError: No time or no epoch to train in.
+    """
+    from brats3d.training.clock import Clock
+
+    chosen = config.trainer
+    if chosen.max_epochs < 1 or (chosen.max_minutes is not None and not chosen.max_minutes > 0):
+        raise ConfigError(
+            "no time to train",
+            where="trainer.max_epochs, trainer.max_minutes",
+            got=f"{chosen.max_epochs} epochs, {chosen.max_minutes} minutes",
+            expected="at least one epoch, and more than 0 minutes",
+        )
+    return Clock(max_epochs=chosen.max_epochs, max_minutes=chosen.max_minutes, started_at=started_at)
+
+
+def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path) -> Trainer:
+    """Lightning's ``Trainer`` with logs and checkpoints in the folder of a run.
+
+    Args:
+        config: Configuration of the run.
+        machine: Device and precision.
+        clock: The training clock, shared with the module.
+        run: Folder of the run.
+    """
+    from pytorch_lightning import Trainer
+    from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+    from brats3d.training.averaging import MovingAverage
+    from brats3d.training.checkpoints import AtomicCheckpointIO, BestAndLast
+    from brats3d.training.progress import TrainingProgress
+    from brats3d.training.seeding import EpochSeeds
+
+    chosen = config.trainer
+    average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
+    part = f"part-{len(list((run / 'logs').glob('csv/part-*')))}"
+    return Trainer(
+        accelerator=machine.accelerator,
+        devices=1 if chosen.devices == "auto" and machine.accelerator == "cpu" else chosen.devices,
+        num_nodes=chosen.num_nodes,
+        strategy=chosen.strategy,
+        precision=machine.training,
+        max_epochs=chosen.max_epochs,
+        gradient_clip_val=chosen.gradient_clip_val,
+        accumulate_grad_batches=chosen.accumulate_grad_batches,
+        check_val_every_n_epoch=chosen.check_val_every_n_epoch,
+        log_every_n_steps=chosen.log_every_n_steps,
+        deterministic=chosen.deterministic,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=run,
+        logger=[
+            TensorBoardLogger(run, name="logs", version="tensorboard"),
+            # A part of its own for each session: the logger starts its file anew.
+            CSVLogger(run / "logs", name="csv", version=part),
+        ],
+        callbacks=[
+            EpochSeeds(config.seed),
+            *average,
+            clock,
+            TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
+            BestAndLast(run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes),
+        ],
+        plugins=[AtomicCheckpointIO()],
     )
 
 

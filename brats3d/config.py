@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from brats3d.errors import ConfigError, closest_first
 from brats3d.files import write_text
@@ -41,7 +41,7 @@ class DataConfig:
     root: str | None = None
     """Folder of the data set; without it, phantoms are used."""
     layout: str = "auto"
-    """Naming of the files (brats2018 ... brats2024, msd-task01, nnunet-raw, pattern), or auto."""
+    """Naming of the files (brats2018, brats2020, brats2021, brats2023, msd, nnunet, pattern), or auto."""
     pattern: dict[str, str] | None = None
     """Your own naming: modality, label or mask to a pattern such as {flair: '{case}/Flair.nii.gz'}."""
     modalities: tuple[str, ...] = ("t1", "t1ce", "t2", "flair")
@@ -137,34 +137,34 @@ class AugmentConfig:
     flip_probability: float = 0.5
     """Mirroring, for each axis."""
     rotation_probability: float = 0.2
-    """Rotation about each axis."""
+    """Rotation."""
     rotation_degrees: float = 30.0
     """Largest angle."""
     scaling_probability: float = 0.2
     """Zoom."""
     scaling_range: tuple[float, float] = (0.7, 1.4)
     """Smallest and largest zoom factor."""
-    noise_probability: float = 0.1
+    noise_probability: float = 0.15
     """Gaussian noise."""
     noise_std: float = 0.1
     """Largest standard deviation, in z-score units."""
     blur_probability: float = 0.1
     """Gaussian blur."""
-    blur_sigma: tuple[float, float] = (0.5, 1.0)
+    blur_sigma_range: tuple[float, float] = (0.5, 1.0)
     """Range of its sigma in voxels."""
     brightness_probability: float = 0.15
-    """Multiplicative brightness."""
-    brightness_range: tuple[float, float] = (0.75, 1.25)
-    """Range of its factor."""
+    """An offset, different for each modality."""
+    brightness_offset: float = 0.2
+    """Largest offset, in z-score units."""
     contrast_probability: float = 0.15
-    """Contrast about the mean."""
+    """Contrast about the mean of the brain."""
     contrast_range: tuple[float, float] = (0.75, 1.25)
     """Range of its factor."""
-    gamma_probability: float = 0.15
+    gamma_probability: float = 0.3
     """Gamma curve."""
     gamma_range: tuple[float, float] = (0.7, 1.5)
     """Range of its exponent."""
-    low_resolution_probability: float = 0.1
+    low_resolution_probability: float = 0.15
     """Simulated low resolution."""
     low_resolution_range: tuple[float, float] = (0.5, 1.0)
     """Range of its zoom factor."""
@@ -235,7 +235,7 @@ class TrainerConfig:
     strategy: str = "auto"
     """auto, ddp ..."""
     precision: str = "auto"
-    """auto (bf16 where the hardware is fast at it, else fp16 on GPUs, else 32), bf16-mixed, 16-mixed, 32-true."""
+    """bf16-mixed, 16-mixed, 32-true, or auto: bf16 where the hardware is fast at it, CPUs included."""
     gradient_clip_val: float | None = 12.0
     """Largest norm of the gradient."""
     accumulate_grad_batches: int = 1
@@ -262,7 +262,7 @@ class InferenceConfig:
     """Share of a window that overlaps the next one."""
     flips: bool = False
     """Average over all mirror images (test-time augmentation)."""
-    window_batch: int | str = "auto"
+    window_batch: int | Literal["auto"] = "auto"
     """Windows predicted at once; auto sizes it to the memory."""
 
 
@@ -371,7 +371,11 @@ class EvaluateConfig:
     regions: dict[str, tuple[str, ...]] | None = None
     """Your own regions: name to tissues."""
     missing: str = "error"
-    """error, or penalise: score a missing prediction as empty."""
+    """error, skip, or penalise: score a missing prediction as the worst."""
+    definition: str = "area"
+    """Surface definition of HD95: area (BraTS), directed (MONAI) or pooled (medpy)."""
+    policy: str = "brats2023"
+    """What a metric is worth when a mask is empty."""
     check_affine: bool = True
     """Whether headers must agree; shapes always must."""
     overwrite: bool = False
@@ -583,7 +587,9 @@ def _explain(cls: type[Any], error: Exception, where: str) -> ConfigError:
             remedy=f"did you mean {closest_first(name, _keys(cls))[0]!r}? `--help` lists all keys",
         )
     if found := re.search(r"Parser key [\"']([\w.]+)[\"']: (.*)", text):
-        return ConfigError("invalid value in the configuration", where=found.group(1), got=found.group(2)[:300])
+        return ConfigError(
+            "invalid value in the configuration", where=found.group(1), got=found.group(2)[:300]
+        )
     return ConfigError("invalid configuration", where=where, got=text[:400])
 
 

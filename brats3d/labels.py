@@ -151,22 +151,26 @@ class LabelConvention:
             LabelError: A value that is not whole or not in the convention; the message names the
                 conventions that would fit.
         """
-        values = np.unique(labels)
         allowed = {0, *self.tissues}
-        wrong = [value for value in values.tolist() if value not in allowed]
-        if wrong:
-            fitting = conventions_that_fit(values.tolist())
-            remedy = "set data.convention, or write your own mapping in data.labels"
-            if fitting:
-                remedy += f"; these conventions have all the values: {', '.join(fitting)}"
-            raise LabelError(
-                f"label value {wrong[0]:g} is outside the convention {self.name!r}",
-                where=where,
-                got="values " + ", ".join(f"{value:g}" for value in values.tolist()[:12]),
-                expected="values " + ", ".join(map(str, sorted(allowed))),
-                remedy=remedy,
-            )
-        return labels.astype(np.uint8)
+        whole = labels.astype(np.uint8)
+        if (
+            np.array_equal(whole, labels)
+            and set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) <= allowed
+        ):
+            return whole
+        values = np.unique(labels).tolist()
+        wrong = [value for value in values if value not in allowed]
+        fitting = conventions_that_fit(values)
+        remedy = "set data.convention, or write your own mapping in data.labels"
+        if fitting:
+            remedy += f"; these conventions have all the values: {', '.join(fitting)}"
+        raise LabelError(
+            f"label value {wrong[0]:g} is outside the convention {self.name!r}",
+            where=where,
+            got="values " + ", ".join(f"{value:g}" for value in values[:12]),
+            expected="values " + ", ".join(map(str, sorted(allowed))),
+            remedy=remedy,
+        )
 
     def to_classes(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label values ``(*S)`` to class indices ``(*S)``, uint8, 0 = background."""

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from brats3d.data.store import StoredCase
 
 Sample = dict[str, Tensor]
-Augmentation = Callable[[Sample, int], Sample]
+Augmentation = Callable[[Any, int], Any]
 
 
 class RunningSampler(Sampler[int]):

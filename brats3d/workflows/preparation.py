@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from brats3d.cases import Case
 from brats3d.data.store import PreparedStore, StoredCase, fingerprint
+from brats3d.labels import Region
 from brats3d.transforms.preprocessing import Preprocessing
+from brats3d.workflows.messages import progress_over
 
 logger = logging.getLogger(__name__)
 
@@ -55,23 +54,14 @@ def prepare_cases(
     return [entry for entry in found if entry is not None]
 
 
-def _in_threads(prepare: object, waiting: Sequence[Case]) -> None:
-    assert callable(prepare)
+def _in_threads(prepare: Callable[[Case], None], waiting: Sequence[Case]) -> None:
     if not waiting:
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    console = Console(stderr=True)
-    with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        ThreadPoolExecutor(threads) as pool,
-    ):
-        task = progress.add_task("preparing cases", total=len(waiting))
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(prepare, case) for case in waiting]
         try:
-            for future in futures:
+            for future in progress_over(futures, "preparing cases"):
                 future.result()
-                progress.advance(task)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -81,8 +71,19 @@ def _in_threads(prepare: object, waiting: Sequence[Case]) -> None:
 def _key(case: Case, preprocessing: Preprocessing) -> str:
     paths = [case.images[modality] for modality in preprocessing.modalities]
     paths += [path for path in (case.label, case.brain_mask) if path is not None]
-    settings = f"{preprocessing.key()}|{dict(case.convention.tissues)}|{case.convention.region_names}|{dict(case.channels)}"
-    return fingerprint(paths, settings)
+    convention = (case.convention.tissues, case.convention.regions, case.channels)
+    return fingerprint(paths, f"{preprocessing.key()}|{_canonical(convention)}")
+
+
+def _canonical(value: object) -> str:
+    """Text that is the same in every process (sets have no order)."""
+    if isinstance(value, Mapping):
+        return str(sorted((str(key), _canonical(item)) for key, item in value.items()))
+    if isinstance(value, Region):
+        return f"{value.name}{sorted(value.tissues)}"
+    if isinstance(value, tuple):
+        return str([_canonical(item) for item in value])
+    return str(value)
 
 
 def store_folder(configured: str | None, runs: str) -> Path:

@@ -57,7 +57,9 @@ class RunFolder:
         Raises:
             OutputError: A run of that name exists, or the folder cannot be written to.
         """
-        name = config.name or f"{config.model.name}{config.model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = (
+            config.name or f"{config.model.name}{config.model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
+        )
         run = cls(Path(config.folder) / name)
         if (run.path / "config.yaml").exists():
             raise OutputError(

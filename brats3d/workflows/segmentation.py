@@ -66,12 +66,10 @@ class CaseSegmentation:
         predicted = self.segmenter.segment(torch.from_numpy(prepared.image)).numpy()
         # Outside the brain there is nothing to segment, whatever the network thinks of the padding.
         predicted *= prepared.brain
-        probabilities = restoration.restore(predicted, order=1)
+        probabilities = restoration.restore(predicted, order=1).astype(np.float32, copy=False)
         geometry = restoration.geometry
         regions = self.postprocessing.regions(probabilities, self.convention, geometry.voxel_volume_ml)
         classes = self.convention.classes_from_regions(regions)
         return SegmentedCase(
-            case.case_id, convention.from_classes(classes), np.asarray(probabilities, np.float32), geometry
+            case.case_id, convention.from_classes(classes), probabilities, geometry
         )
-
-

@@ -1,0 +1,40 @@
+"""``brats3d <verb>``: lists the verbs and hands over to the one that is named."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from brats3d import __version__
+
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "fit": "train, validate, test, and write a run",
+        "predict": "label maps from one run, or from several averaged",
+        "evaluate": "score label maps of any tool against references",
+        "synthesize": "write a phantom data set to try everything with",
+    }
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb. Returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in VERBS:
+        module = importlib.import_module(f"brats3d.{words[0]}")
+        return int(module.main(words[1:]))
+    if words and words[0] == "--version":
+        print(__version__)
+        return 0
+    asked = not words or words[0] in {"-h", "--help"}
+    lines = [] if asked else [f"brats3d: error: unknown verb {words[0]!r}"]
+    lines += ["usage: brats3d VERB [options]; `brats3d VERB --help` explains one", ""]
+    lines += [f"  {verb:<12}{purpose}" for verb, purpose in VERBS.items()]
+    print("\n".join(lines), file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

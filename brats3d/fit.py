@@ -1,0 +1,29 @@
+"""``brats3d fit``: train, validate, test, and write a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brats3d.config import FitConfig, parse_arguments
+from brats3d.errors import exit_code_on_user_error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb; see ``--help``. Returns the exit code."""
+
+    def run() -> None:
+        config = parse_arguments(FitConfig, arguments, "brats3d fit")
+        from brats3d.metrics import format_table
+        from brats3d.workflows.fit import fit
+        from brats3d.workflows.messages import log_to_terminal
+
+        log_to_terminal()
+        result = fit(config)
+        print(format_table(result.rows))
+        print(f"{result.summary['split']} cases, best checkpoint; run folder: {result.run}")
+
+    return exit_code_on_user_error(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
