@@ -213,8 +213,11 @@ def read_metrics_csv(path: Path) -> list[RegionRow]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            records = list(csv.DictReader(file))
-        return [_parse(record) for record in records]
+            reader = csv.DictReader(file)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise KeyError(", ".join(missing))
+            return [_parse(record) for record in reader]
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(
             "not a table of region metrics",
