@@ -34,4 +34,4 @@ class DeepSupervisionLoss(nn.Module):
 def _resized(target: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(target.shape[2:]) == tuple(size):
         return target
-    return functional.interpolate(target, size=tuple(size), mode="nearest")  # type: ignore[arg-type]
+    return functional.interpolate(target, size=tuple(size), mode="nearest")
