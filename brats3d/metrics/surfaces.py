@@ -70,7 +70,7 @@ class SurfaceDistances:
     definition: SurfaceDefinition
 
     def hausdorff_mm(self, percent: float = 95.0) -> float:
-        """Percentile Hausdorff distance; 100 is the classic one, the same under every definition's rule."""
+        """Percentile Hausdorff distance; at 100 the largest distance either way."""
         if percent >= 100:
             return float(max(self.to_reference_mm.max(), self.to_prediction_mm.max()))
         return self.definition.percentile(self, percent)

@@ -116,7 +116,8 @@ def find_predictions(
         return Masks({case_id or _case_name(root): root}, convention)
     if pattern is not None:
         return Masks(match_pattern(root, pattern, "prediction"), convention or _convention_beside(root))
-    files = [path for path in _volumes(root) if path not in set(references.values())]
+    expected = set(references.values())  # both sides may lie in one folder
+    files = [path for path in _volumes(root) if path not in expected]
     if not files:
         raise LayoutError(
             "the folder holds no predictions",
