@@ -133,51 +133,59 @@ def build_augmentation(
 
     Source: the choice and order of the parts follow Isensee et al. 2021 (nnU-Net).
     """
-    _check(dict(locals()))
-    axes = range(spatial_dims) if flip_axes is None else flip_axes
-    spatial: list[RandomizableTransform] = [
-        RandFlipd(("image", "classes"), prob=flip_probability, spatial_axis=axis)
-        for axis in axes
-        if flip_probability > 0
+    settings = dict(locals())
+    _check(settings)
+    return Augmentation(_spatial_parts(settings), _intensity_parts(settings))
+
+
+def _spatial_parts(settings: Mapping[str, Any]) -> list[RandomizableTransform]:
+    dims, flip, size = settings["spatial_dims"], settings["flip_probability"], settings["output_size"]
+    axes = range(dims) if settings["flip_axes"] is None else settings["flip_axes"]
+    parts: list[RandomizableTransform] = [
+        RandFlipd(("image", "classes"), prob=flip, spatial_axis=axis) for axis in axes if flip > 0
     ]
-    if rotation_probability > 0 or scaling_probability > 0 or output_size is not None:
-        spatial.append(
+    if settings["rotation_probability"] > 0 or settings["scaling_probability"] > 0 or size is not None:
+        parts.append(
             RandRotateScaled(
-                spatial_dims,
-                rotation_probability=rotation_probability,
-                rotation_degrees=rotation_degrees,
-                scaling_probability=scaling_probability,
-                scaling_range=scaling_range,
-                padding=padding,
-                output_size=None if output_size is None else tuple(output_size),
+                dims,
+                rotation_probability=settings["rotation_probability"],
+                rotation_degrees=settings["rotation_degrees"],
+                scaling_probability=settings["scaling_probability"],
+                scaling_range=settings["scaling_range"],
+                padding=settings["padding"],
+                output_size=None if size is None else tuple(size),
             )
         )
-    blur = RandGaussianSmooth(blur_sigma_range, blur_sigma_range, blur_sigma_range, prob=1.0)
+    return parts
+
+
+def _intensity_parts(settings: Mapping[str, Any]) -> list[RandomizableTransform]:
+    def chance(part: str) -> float:
+        return float(settings[f"{part}_probability"])
+
+    sigmas = settings["blur_sigma_range"]
+    blur = RandGaussianSmooth(sigmas, sigmas, sigmas, prob=1.0)
+    smooth = "trilinear" if settings["spatial_dims"] == 3 else "bilinear"
     coarse = RandSimulateLowResolution(
-        prob=1.0,
-        upsample_mode="trilinear" if spatial_dims == 3 else "bilinear",
-        zoom_range=low_resolution_range,
+        prob=1.0, upsample_mode=smooth, zoom_range=settings["low_resolution_range"]
     )
     power_laws = [
-        RandAdjustContrast(prob=1.0, gamma=gamma_range, invert_image=inverted, retain_stats=True)
+        RandAdjustContrast(prob=1.0, gamma=settings["gamma_range"], invert_image=inverted, retain_stats=True)
         for inverted in (False, True)
     ]
-    low, high = contrast_range
-    intensity = {
-        RandGaussianNoised("image", prob=noise_probability, std=noise_std): noise_probability,
-        RandPerChanneld([blur], probability=blur_probability, channel_probability=0.5): blur_probability,
-        RandShiftIntensityd(
-            "image", offsets=brightness_offset, prob=brightness_probability, channel_wise=True
-        ): brightness_probability,
-        RandScaleIntensityd(
-            "image", factors=(low - 1, high - 1), prob=contrast_probability, channel_wise=True
-        ): contrast_probability,
-        RandPerChanneld(
-            [coarse], probability=low_resolution_probability, channel_probability=0.5
-        ): low_resolution_probability,
-        RandPerChanneld(power_laws, probability=gamma_probability): gamma_probability,
+    offset = settings["brightness_offset"]
+    factors = tuple(factor - 1 for factor in settings["contrast_range"])
+    parts: dict[str, RandomizableTransform] = {
+        "noise": RandGaussianNoised("image", prob=chance("noise"), std=settings["noise_std"]),
+        "blur": RandPerChanneld([blur], probability=chance("blur"), channel_probability=0.5),
+        "brightness": RandShiftIntensityd("image", offset, prob=chance("brightness"), channel_wise=True),
+        "contrast": RandScaleIntensityd("image", factors, prob=chance("contrast"), channel_wise=True),
+        "low_resolution": RandPerChanneld(
+            [coarse], probability=chance("low_resolution"), channel_probability=0.5
+        ),
+        "gamma": RandPerChanneld(power_laws, probability=chance("gamma")),
     }
-    return Augmentation(spatial, [transform for transform, chance in intensity.items() if chance > 0])
+    return [part for name, part in parts.items() if chance(name) > 0]
 
 
 def _check(settings: Mapping[str, Any]) -> None:
@@ -199,7 +207,7 @@ def _check(settings: Mapping[str, Any]) -> None:
     for key, expected in wrong.items():
         raise ConfigError(
             "an augmentation setting that cannot work",
-            where=f"augmentation.{key}",
+            where=f"augment.{key}",
             got=settings[key],
             expected=expected,
         )

@@ -81,7 +81,7 @@ class LoadCase(Transform):
                 if found.shape == grid.shape:
                     remedy += (
                         "; if its voxels line up with theirs all the same (look at both in a viewer that "
-                        "ignores headers), set label_geometry to trust_array"
+                        "ignores headers), set data.label_geometry to trust_array"
                     )
                 raise DataError(
                     f"the {noun} lies on another grid than the images",
@@ -113,7 +113,9 @@ def _check_grid(case: Case, path: Path, found: Geometry, first: Path, expected: 
 
 def _check_finite(case: Case, noun: str, voxels: NDArray[np.float32], path: Path) -> None:
     # A float64 sum of finite float32 values is finite, and needs no array of its own.
-    if np.isfinite(voxels.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):
+        total = voxels.sum(dtype=np.float64)
+    if np.isfinite(total):
         return
     not_a_number = int(np.isnan(voxels).sum())
     infinite = int(np.isinf(voxels).sum())

@@ -1,4 +1,15 @@
-"""From the files of a case to what a network sees: settings and the chain of transforms."""
+"""From the files of a case to what a network sees: settings and the chain of transforms.
+
+Seconds for one BraTS2021 case (4 modalities, 240x240x155, label map) on one core of a 2-core x86
+server: 1.4 with the default settings; 27 more with ``bias_field``, and ten more once per process to
+load ITK; 6 more with ``denoise="curvature_flow"``, 18 more with ``"anisotropic_diffusion"``.
+Peak memory of the process 0.7 GiB, 1.2 GiB with ITK. Measured, with ROOT the data set, by::
+
+    python -c "import time; from brats3d.data.discovery import discover
+    from brats3d.transforms.preprocessing import Preprocessing
+    case, job = discover('ROOT').cases[0], Preprocessing(bias_field=True)
+    for _ in range(2): start = time.time(); job.prepare(case, with_label=True); print(time.time() - start)"
+"""
 
 from __future__ import annotations
 
@@ -27,6 +38,10 @@ from brats3d.transforms.restoration import Restoration, orientation_change, plan
 VERSION = 1
 
 _ARRAYS = ("image", "classes", "brain_mask", "brain")
+
+
+# Settings a user finds in the section on data; the others are in the section on preprocessing.
+_DATA_KEYS = ("modalities", "label_geometry")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +119,7 @@ class Preprocessing:
             ordered = closest_first(str(value), choices)
             raise ConfigError(
                 f"unknown choice {value!r}",
-                where=f"preprocessing.{key}",
+                where=_config_key(key),
                 got=value,
                 expected="one of " + ", ".join(ordered),
                 remedy=f"did you mean {ordered[0]!r}?",
@@ -129,7 +144,7 @@ class Preprocessing:
             if is_wrong:
                 raise ConfigError(
                     "a preprocessing setting that cannot work",
-                    where=f"preprocessing.{key}",
+                    where=_config_key(key),
                     got=getattr(self, key),
                     expected=expected,
                 )
@@ -213,6 +228,10 @@ class Preprocessing:
             steps.append(ResampleToSpacingd((spacing[0], spacing[1], spacing[2])))
         steps.append(NormaliseInBraind(self.normalise, self.clip))
         return Compose(steps)
+
+
+def _config_key(setting: str) -> str:
+    return f"{'data' if setting in _DATA_KEYS else 'preprocess'}.{setting}"
 
 
 def _inside(mask: Any) -> Any:
