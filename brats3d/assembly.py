@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from brats3d.training.clock import Clock
     from brats3d.training.datamodule import PatchDataModule
     from brats3d.training.module import SegmentationModule
+    from brats3d.transforms.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -421,6 +422,7 @@ def build_module(
         segmenter=build_segmenter(config, network, head, precision, flips=False),
         regions_of=_RegionsOf(postprocessing, convention),
         region_names=convention.region_names,
+        class_table=convention.class_table,
         clock=clock,
     )
 

@@ -72,5 +72,3 @@ def _one_thread(worker: int) -> None:
 
 def _as_is(case: Any) -> Any:
     return case
-
-

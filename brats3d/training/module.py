@@ -60,6 +60,7 @@ class SegmentationModule(pl.LightningModule):
         segmenter: Whole-volume inference with this very network.
         regions_of: Probabilities ``(R, *S)`` to region masks, bool ``(R, *S)``.
         region_names: Names of the regions in channel order.
+        class_table: Region membership of each class, bool ``(K, R)``.
         clock: Tells how far the training is.
     """
 
@@ -73,6 +74,7 @@ class SegmentationModule(pl.LightningModule):
         segmenter: Segmenter,
         regions_of: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
         region_names: Sequence[str],
+        class_table: NDArray[np.bool_],
         clock: Clock,
     ) -> None:
         super().__init__()
@@ -83,6 +85,7 @@ class SegmentationModule(pl.LightningModule):
         self.segmenter = segmenter
         self.regions_of = regions_of
         self.region_names = tuple(region_names)
+        self.class_table = class_table
         self.clock = clock
         self._case_dice: dict[str, list[float]] = {}
         self._plateau_scale = 1.0
@@ -98,7 +101,19 @@ class SegmentationModule(pl.LightningModule):
             lr=chosen.lr,
             weight_decay=chosen.weight_decay,
             momentum=chosen.momentum,
+            # A fused optimiser unscales float16 gradients itself, after they should have been clipped.
+            fused=self.trainer.precision != "16-mixed",
         )
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Limit the norm of the gradient; Lightning's own way rejects fused optimisers."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate."""
@@ -130,6 +145,12 @@ class SegmentationModule(pl.LightningModule):
                 remedy="lower optim.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true",
             )
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move training batches to the device; a stored case is read when it is segmented."""
+        if isinstance(batch, StoredCase):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the cases of the last validation."""
         self._case_dice = {}
@@ -139,10 +160,8 @@ class SegmentationModule(pl.LightningModule):
         image = torch.from_numpy(np.asarray(batch.image(), dtype=np.float32))
         probabilities = self.segmenter.segment(image)
         prediction = self.regions_of(probabilities.numpy())
-        reference = np.moveaxis(self.head.class_table[batch.classes()], -1, 0)
-        self._case_dice[batch.case_id] = [
-            _dice(p, r) for p, r in zip(prediction, reference, strict=True)
-        ]
+        reference = np.moveaxis(self.class_table[batch.classes()], -1, 0)
+        self._case_dice[batch.case_id] = [_dice(p, r) for p, r in zip(prediction, reference, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each region and their mean, over all cases of all processes."""

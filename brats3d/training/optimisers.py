@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch.nn import Parameter
@@ -14,41 +15,49 @@ from brats3d.errors import ConfigError
 from brats3d.registry import look_up
 
 
-def _adamw(parameters: Iterable[Parameter], lr: float, weight_decay: float, momentum: float) -> Optimizer:
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+def _adamw(parameters: Iterable[Parameter], momentum: float, **shared: Any) -> Optimizer:
+    return torch.optim.AdamW(parameters, **shared)
 
 
-def _adam(parameters: Iterable[Parameter], lr: float, weight_decay: float, momentum: float) -> Optimizer:
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+def _adam(parameters: Iterable[Parameter], momentum: float, **shared: Any) -> Optimizer:
+    return torch.optim.Adam(parameters, **shared)
 
 
-def _sgd(parameters: Iterable[Parameter], lr: float, weight_decay: float, momentum: float) -> Optimizer:
-    return torch.optim.SGD(
-        parameters,
-        lr=lr,
-        weight_decay=weight_decay,
-        momentum=momentum,
-        nesterov=momentum > 0,
-        fused=True,
-    )
+def _sgd(parameters: Iterable[Parameter], momentum: float, **shared: Any) -> Optimizer:
+    return torch.optim.SGD(parameters, momentum=momentum, nesterov=momentum > 0, **shared)
 
 
-OPTIMISERS: Mapping[str, Callable[[Iterable[Parameter], float, float, float], Optimizer]] = MappingProxyType(
+OPTIMISERS: Mapping[str, Callable[..., Optimizer]] = MappingProxyType(
     {"adamw": _adamw, "adam": _adam, "sgd": _sgd}
 )
 
 
 def build_optimiser(
-    name: str, parameters: Iterable[Parameter], *, lr: float, weight_decay: float, momentum: float
+    name: str,
+    parameters: Iterable[Parameter],
+    *,
+    lr: float,
+    weight_decay: float,
+    momentum: float,
+    fused: bool,
 ) -> Optimizer:
     """Build an optimiser.
+
+    Args:
+        name: Key of :data:`OPTIMISERS`.
+        parameters: What is trained.
+        lr: Learning rate.
+        weight_decay: Weight decay.
+        momentum: Momentum of sgd (Nesterov); the others have their own.
+        fused: Whether all tensors are updated in one kernel.
 
     Raises:
         ConfigError: Unknown name, or a learning rate that is not positive.
     """
     if not lr > 0:
         raise ConfigError("the learning rate must be positive", where="optim.lr", got=lr)
-    return look_up(OPTIMISERS, name, "optim.name")(parameters, lr, weight_decay, momentum)
+    build = look_up(OPTIMISERS, name, "optim.name")
+    return build(parameters, momentum, lr=lr, weight_decay=weight_decay, fused=fused)
 
 
 def _poly(progress: float) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brats3d import assembly
 from brats3d.cases import Case
@@ -27,7 +28,11 @@ from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.synthesize import synthesize
 
+if TYPE_CHECKING:
+    from brats3d.training.datamodule import PatchDataModule
+
 logger = logging.getLogger(__name__)
+PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -64,55 +69,48 @@ def fit(config: FitConfig | None = None) -> FitResult:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         config = resumed.config()
     found = _find_cases(config)
-    by_id = {case.case_id: case for case in found.cases}
     split = assembly.split_cases(config.split, found.cases) if resumed is None else resumed.split()
-    _check_split(split, by_id, resumed)
-    convention = found.convention
-    _quiet_libraries()
+    cases = _split_cases(split, found.cases, resumed)
 
-    import pytorch_lightning as pl
-
+    pl = _lightning()
     pl.seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
-    module = assembly.build_module(config, convention, machine.inference, clock)
-    preprocessing = assembly.build_preprocessing(config)
-
-    run = resumed or RunFolder.create(config, split=split, layout=found.layout, convention=convention)
+    module = assembly.build_module(config, found.convention, machine.inference, clock)
+    run = resumed or RunFolder.create(config, split=split, layout=found.layout, convention=found.convention)
     logger.info(
         "run %s: %d training, %d validation, %d test cases (layout %s, labels %s)",
         run.path,
-        len(split.train),
-        len(split.val),
-        len(split.test),
+        *(len(cases[part]) for part in PARTS),
         found.layout,
-        convention.name,
+        found.convention.name,
     )
-    store = PreparedStore(store_folder(config.data.store, config.folder))
-    prepared = {
-        entry.case_id: entry
-        for entry in prepare_cases([by_id[name] for name in (*split.train, *split.val)], preprocessing, store)
-    }
-    data = assembly.build_training_data(
-        config, [prepared[name] for name in split.train], [prepared[name] for name in split.val]
-    )
+    data = _prepare(config, cases)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     trainer.fit(module, datamodule=data, ckpt_path=run.checkpoint("last") if resumed else None)
-    trained_s = clock.elapsed_s
+    training_minutes = clock.elapsed_s / 60
 
-    held_out = "test" if split.test else "val"
-    names = split.test or split.val
-    rows = _score(config, run, convention, [by_id[name] for name in names], module, machine.inference)
+    part = "test" if cases["test"] else "val"
+    rows = _score(config, run, found.convention, cases[part], module, machine.inference)
     summary = {
         **summarise(rows),
-        "split": held_out,
+        "split": part,
         "checkpoint": run.checkpoint().name,
-        "training_minutes": round(trained_s / 60, 2),
+        "training_minutes": round(training_minutes, 2),
         "minutes": round((time.monotonic() - started_at) / 60, 2),
     }
     write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
     return FitResult(run.path, tuple(rows), summary)
+
+
+def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> PatchDataModule:
+    """Prepare training and validation cases, as far as the store does not have them."""
+    store = PreparedStore(store_folder(config.data.store, config.folder))
+    preprocessing = assembly.build_preprocessing(config)
+    prepared = prepare_cases([*cases["train"], *cases["val"]], preprocessing, store)
+    border = len(cases["train"])
+    return assembly.build_training_data(config, prepared[:border], prepared[border:])
 
 
 def _find_cases(config: FitConfig) -> Discovery:
@@ -135,17 +133,20 @@ def _phantoms(config: FitConfig) -> Path:
     root = Path(config.folder) / ".phantoms" / f"{chosen.cases}-{size}-seed{chosen.seed}"
     complete = root / ".complete"
     if not complete.exists():
-        if root.exists():
-            import shutil
-
-            shutil.rmtree(root)  # left by an interrupted session
+        shutil.rmtree(root, ignore_errors=True)  # what an interrupted session left
         logger.info("no data.root: making %d phantoms", chosen.cases)
-        synthesize(root, cases=chosen.cases, size=chosen.size, seed=chosen.seed)
+        synthesize(root, cases=chosen.cases, size=chosen.size, seed=chosen.seed, quiet=True)
         complete.touch()
     return root
 
 
-def _check_split(split: Split, cases: dict[str, Case], resumed: RunFolder | None) -> None:
+def _split_cases(split: Split, cases: Sequence[Case], resumed: RunFolder | None) -> dict[str, list[Case]]:
+    """Cases of each part.
+
+    Raises:
+        ConfigError: Nothing is left to train on.
+        RunError: A resumed run names a case that is gone.
+    """
     if not split.train:
         raise ConfigError(
             "no case is left for training",
@@ -153,14 +154,16 @@ def _check_split(split: Split, cases: dict[str, Case], resumed: RunFolder | None
             got=f"{len(split.val)} validation and {len(split.test)} test cases",
             remedy="lower split.val and split.test",
         )
-    unknown = [name for name in (*split.train, *split.val, *split.test) if name not in cases]
-    if unknown:
+    known = {case.case_id: case for case in cases}
+    gone = [name for part in PARTS for name in getattr(split, part) if name not in known]
+    if gone:
         raise RunError(
             "a case of the run is no longer in the data set",
-            where=unknown[0],
-            got=f"{len(unknown)} missing cases" + (f" of {resumed.path}" if resumed else ""),
+            where=gone[0],
+            got=f"{len(gone)} missing cases" + (f" of {resumed.path}" if resumed else ""),
             remedy="bring the data set back to what it was when the run began",
         )
+    return {part: [known[name] for name in getattr(split, part)] for part in PARTS}
 
 
 def _score(
@@ -199,9 +202,11 @@ def _score(
     return rows
 
 
-def _quiet_libraries() -> None:
-    """Keep notices of libraries that say nothing to a user out of the output."""
-    for name in ("pytorch_lightning", "lightning", "lightning.pytorch"):
+def _lightning() -> Any:
+    """Import Lightning and keep its notices, which say nothing to a user, out of the output."""
+    import pytorch_lightning as pl
+
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    return pl

@@ -70,6 +70,4 @@ class CaseSegmentation:
         geometry = restoration.geometry
         regions = self.postprocessing.regions(probabilities, self.convention, geometry.voxel_volume_ml)
         classes = self.convention.classes_from_regions(regions)
-        return SegmentedCase(
-            case.case_id, convention.from_classes(classes), probabilities, geometry
-        )
+        return SegmentedCase(case.case_id, convention.from_classes(classes), probabilities, geometry)
