@@ -1,6 +1,6 @@
 """Random changes to training patches that keep them plausible.
 
-Milliseconds for a patch of 4x96x96x96 on one core of a 2-core x86 server, each part at probability
+Milliseconds for a patch of 4x96x96x96 on one core of a (busy) 2-core AMD EPYC, each part at probability
 1: three flips 26, rotation and scaling (together) 83, noise 109, blur 105, brightness 11, contrast
 11, gamma 41, low resolution 24. With the default probabilities 62 on average. Measured by calling
 the result of ``build_augmentation(3, ...)`` four times on ``torch.randn(4, 96, 96, 96)`` after

@@ -1,14 +1,17 @@
 """From the files of a case to what a network sees: settings and the chain of transforms.
 
-Seconds for one BraTS2021 case (4 modalities, 240x240x155, label map) on one core of a 2-core x86
-server: 1.4 with the default settings; 27 more with ``bias_field``, and ten more once per process to
-load ITK; 6 more with ``denoise="curvature_flow"``, 18 more with ``"anisotropic_diffusion"``.
-Peak memory of the process 0.7 GiB, 1.2 GiB with ITK. Measured, with ROOT the data set, by::
+Processor seconds for one BraTS2021 case (4 modalities, 240x240x155, label map) on a 2-core AMD EPYC
+virtual machine: 0.9 with the default settings (first case of a process 1.5), 39 with ``bias_field``
+(first case 46, since ITK loads its filters), 3.7 with ``denoise="curvature_flow"``, 7.8 with
+``"anisotropic_diffusion"``. The machine was busy with other jobs (load 4.6), so seconds on the clock
+were up to 1.6 times as many. Peak memory of the process 0.7 GiB, 1.2 GiB with ITK. Measured, with
+ROOT the data set, as the differences of the figures this prints::
 
     python -c "import time; from brats3d.data.discovery import discover
     from brats3d.transforms.preprocessing import Preprocessing
     case, job = discover('ROOT').cases[0], Preprocessing(bias_field=True)
-    for _ in range(2): start = time.time(); job.prepare(case, with_label=True); print(time.time() - start)"
+    print(time.process_time())
+    for _ in 'ab': job.prepare(case, with_label=True); print(time.process_time())"
 """
 
 from __future__ import annotations
