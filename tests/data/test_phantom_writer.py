@@ -84,6 +84,13 @@ def test_tumours_are_sorted_by_grade(tmp_path: Path) -> None:
         assert home.is_dir()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_tumours_without_et_are_spread_evenly(tmp_path: Path, seed: int) -> None:
+    chosen = PhantomParameters(probability_without_et=0.25)
+    homes = write_phantoms(tmp_path, cases=8, layout="brats2018", seed=seed, size=SIZE, parameters=chosen)
+    assert sum(home.parent.name == "LGG" for home in homes) == 2
+
+
 def test_equal_arguments_write_equal_files_whatever_the_threads(tmp_path: Path) -> None:
     write_phantoms(tmp_path / "a", cases=3, seed=1, size=SIZE)
     write_phantoms(tmp_path / "b", cases=3, seed=1, size=SIZE, jobs=3)

@@ -22,7 +22,7 @@ CONTRASTS: Mapping[str, tuple[float, float, float, float]] = MappingProxyType(
         "rim": (0.80, 1.95, 1.60, 1.60),
         "necrosis": (0.48, 0.46, 2.05, 1.15),
         "non-enhancing": (0.58, 0.60, 2.00, 1.35),
-        "sinus": (0.60, 1.40, 0.70, 0.60),
+        "sinus": (0.60, 1.25, 0.70, 0.60),
     }
 )
 

@@ -108,7 +108,7 @@ def _infiltrate(
     cerebrum = shape.cerebrum - np.float32(1.5)
     core = np.minimum(tumour.core, cerebrum)
     barrier = np.minimum(cerebrum, (0.5 - tissues.ventricles) * 4 * blur)
-    cost_mm = gaussian_filter(8 * tissues.grey + 12 * tissues.csf, 1.8 / grid.voxel_mm, mode="nearest")
+    cost_mm = gaussian_filter(7 * tissues.grey + 10 * tissues.csf, 2.2 / grid.voxel_mm, mode="nearest")
     follow = tumour.oedema - cost_mm
     whole = np.maximum(np.minimum(follow, barrier), core)
     necrosis = np.minimum(tumour.necrosis, core)

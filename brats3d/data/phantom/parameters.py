@@ -61,9 +61,9 @@ class PhantomParameters:
     ventricle_scale: Range = (0.85, 1.35)
     fold_depth_mm: Range = (13.0, 18.0)
     cortex_mm: Range = (2.8, 3.4)
-    core_radius_mm: Range = (15.0, 23.0)
-    rim_mm: Range = (6.5, 9.0)
-    oedema_mm: Range = (9.0, 16.0)
+    core_radius_mm: Range = (16.0, 22.0)
+    rim_mm: Range = (7.0, 9.0)
+    oedema_mm: Range = (10.0, 15.0)
     irregularity: Range = (0.1, 0.18)
     mass_effect: Range = (0.3, 0.6)
     probability_multifocal: float = 0.25

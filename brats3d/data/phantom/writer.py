@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ class _Plan:
     case_id: str
     seed: int
     visit: int
+    parameters: PhantomParameters
 
 
 def write_phantoms(
@@ -55,7 +57,8 @@ def write_phantoms(
         size: Voxels along each axis, at least 32.
         with_labels: Whether label maps are written (else it is named as a validation set).
         visits: Examinations of each patient; more than 1 where case names tell the visit.
-        parameters: Ranges the phantoms are drawn from.
+        parameters: Ranges the phantoms are drawn from. Tumours without ET are spread evenly over
+            the patients, so that small data sets have their share too.
         spacing_mm: Voxel size, see :func:`~brats3d.data.phantom.generation.make_phantom`.
         jobs: Threads.
         on_case: Called with the case id after each case.
@@ -78,12 +81,13 @@ def write_phantoms(
             expected="1, or one of the layouts " + ", ".join(n for n in NAMINGS if NAMINGS[n].has_visits),
         )
     folder = Path(root)
-    plans = [_plan(naming, number, seed, visits, with_labels) for number in range(cases)]
+    chosen = PhantomParameters() if parameters is None else parameters
+    plans = [_plan(naming, number, seed, visits, with_labels, chosen) for number in range(cases)]
     _refuse_to_overwrite(folder, naming, plans, with_labels)
 
     def write(plan: _Plan) -> Path:
         phantom = make_phantom(
-            plan.seed, size, parameters=parameters, spacing_mm=spacing_mm, visit=plan.visit
+            plan.seed, size, parameters=plan.parameters, spacing_mm=spacing_mm, visit=plan.visit
         )
         enhancing = bool(CONVENTION.to_regions(phantom.labels)[0].any())
         files = naming.place(folder, plan.case_id, with_labels, enhancing)
@@ -104,10 +108,20 @@ def _check_numbers(**numbers: tuple[int, int]) -> None:
             raise ConfigError(f"{name} out of range", where=name, got=value, expected=f"{least} or more")
 
 
-def _plan(naming: Naming, number: int, seed: int, visits: int, labelled: bool) -> _Plan:
+def _plan(
+    naming: Naming, number: int, seed: int, visits: int, labelled: bool, parameters: PhantomParameters
+) -> _Plan:
     patient, visit = divmod(number, visits)
     own_seed = int(np.random.SeedSequence([seed, patient]).generate_state(1, np.uint64)[0])
-    return _Plan(naming.case_id(patient, visit, labelled), own_seed, visit)
+    share = parameters.probability_without_et
+    start = np.random.default_rng(seed).random()
+    without_et = math.floor(start + share * (patient + 1)) > math.floor(start + share * patient)
+    return _Plan(
+        naming.case_id(patient, visit, labelled),
+        own_seed,
+        visit,
+        replace(parameters, probability_without_et=float(without_et)),
+    )
 
 
 def _refuse_to_overwrite(folder: Path, naming: Naming, plans: list[_Plan], labelled: bool) -> None:
