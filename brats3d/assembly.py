@@ -63,7 +63,8 @@ def hardware(accelerator: str, precision: str) -> Hardware:
         precision: auto or a name of Lightning's.
 
     Raises:
-        ConfigError: A GPU is asked for where there is none, or an unknown precision.
+        ConfigError: A GPU is asked for where there is none, or a precision that is unknown or not to
+            be had here.
     """
     import torch
 
@@ -93,6 +94,13 @@ def hardware(accelerator: str, precision: str) -> Hardware:
             where="trainer.precision",
             expected="one of " + ", ".join(ordered),
             remedy=f"did you mean {ordered[0]!r}?",
+        )
+    if device == "cpu" and precision == "16-mixed":
+        raise ConfigError(
+            "float16 needs a GPU",
+            where="trainer.precision",
+            got=f"{precision} on a CPU",
+            remedy="use --trainer.precision auto, which takes what is fast here",
         )
     return Hardware("gpu" if device == "cuda" else "cpu", device, precision, named[precision])
 

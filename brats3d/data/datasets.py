@@ -23,7 +23,11 @@ Augmentation = Callable[[Any, int], Any]
 
 
 class RunningSampler(Sampler[int]):
-    """Running numbers of samples: epoch ``e`` yields ``e * length`` and on, shared out over ranks."""
+    """Running numbers of samples: epoch ``e`` yields ``e * length`` and on, shared out over ranks.
+
+    Every rank gets equally many, since ranks wait for each other: numbers that do not divide are left
+    out.
+    """
 
     def __init__(self, length: int, *, rank: int = 0, ranks: int = 1) -> None:
         """Yield ``length`` numbers per epoch, every ``ranks``-th of them from ``rank`` on."""
@@ -38,10 +42,10 @@ class RunningSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.length
-        return iter(range(start + self.rank, start + self.length, self.ranks))
+        return iter(range(start + self.rank, start + len(self) * self.ranks, self.ranks))
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.length, self.ranks))
+        return self.length // self.ranks
 
 
 class _RandomSamples(Dataset[Sample]):
@@ -180,7 +184,7 @@ def read_box(array: NDArray[Any], corner: Sequence[int], size: Sequence[int]) ->
         size: Extent of the box.
     """
     spans = [
-        (max(0, low), min(extent, low + side))
+        (max(0, low), max(0, low, min(extent, low + side)))
         for low, side, extent in zip(corner, size, array.shape[1:], strict=True)
     ]
     inside = array[(slice(None), *(slice(low, high) for low, high in spans))]

@@ -25,8 +25,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Raises:
             OutputError: Disk full or folder not writable.
         """
+        content = io.BytesIO()
+        # In memory first: torch reports a full disk as a RuntimeError without a reason.
+        torch.save(checkpoint, content)
         with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: Any = None

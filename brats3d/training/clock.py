@@ -32,6 +32,7 @@ class Clock(Callback):
         self.validation_s = 0.0
         self._validated_at_epoch = -1
         self._in_last_epoch = False
+        self._finished = False
 
     @property
     def elapsed_s(self) -> float:
@@ -70,6 +71,11 @@ class Clock(Callback):
         assert self.budget_s is not None
         return max(1.0, self.budget_s - self.validation_s)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End at once when the checkpoint is that of a training that had ended."""
+        if self._finished:
+            trainer.should_stop = True
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the time and make the last epoch validate."""
         self._epoch_started_s = self.elapsed_s
@@ -95,14 +101,20 @@ class Clock(Callback):
         self.epoch_s = spent_s if trainer.current_epoch < 2 else (self.epoch_s + spent_s) / 2
         overrun = self.budget_s is not None and self.elapsed_s > self.budget_s
         if self._in_last_epoch or overrun:
-            trainer.should_stop = True
+            trainer.should_stop = self._finished = True
 
     def state_dict(self) -> dict[str, Any]:
         """Elapsed time, kept in checkpoints."""
-        return {"elapsed_s": self.elapsed_s, "epoch_s": self.epoch_s, "validation_s": self.validation_s}
+        return {
+            "elapsed_s": self.elapsed_s,
+            "epoch_s": self.epoch_s,
+            "validation_s": self.validation_s,
+            "finished": self._finished,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         self._earlier_s = float(state_dict["elapsed_s"])
         self.epoch_s = float(state_dict["epoch_s"])
         self.validation_s = float(state_dict["validation_s"])
+        self._finished = bool(state_dict["finished"])

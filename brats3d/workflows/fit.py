@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
+import signal
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from brats3d.config import FitConfig
 from brats3d.data.discovery import Discovery
 from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore
-from brats3d.errors import ConfigError, RunError
+from brats3d.errors import ConfigError, RunError, output_error
 from brats3d.files import write_json
 from brats3d.imaging import read_volume
 from brats3d.inference.forward import Precision
@@ -29,10 +31,13 @@ from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.synthesize import synthesize
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
     from brats3d.training.datamodule import PatchDataModule
 
 logger = logging.getLogger(__name__)
 PARTS = ("train", "val", "test")
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,21 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if config.resume is not None:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         config = resumed.config()
+    run = resumed or RunFolder.new(config)
+    checkpoint = None if resumed is None else run.checkpoint("last")
     found = _find_cases(config)
-    split = assembly.split_cases(config.split, found.cases) if resumed is None else resumed.split()
+    split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
     cases = _split_cases(split, found.cases, resumed)
 
-    pl = _lightning()
-    pl.seed_everything(config.seed, verbose=False)
+    _lightning().seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
     module = assembly.build_module(config, found.convention, machine.inference, clock)
-    run = resumed or RunFolder.create(config, split=split, layout=found.layout, convention=found.convention)
+    trainer = assembly.build_trainer(config, machine, clock, run.path)
+    data = _prepare(config, cases)
+    # Only now, when nothing about data and settings can fail any more, there is a run.
+    if resumed is None:
+        run.begin(config, split=split, layout=found.layout, convention=found.convention)
     logger.info(
         "run %s: %d training, %d validation, %d test cases (layout %s, labels %s)",
         run.path,
@@ -85,18 +95,14 @@ def fit(config: FitConfig | None = None) -> FitResult:
         found.layout,
         found.convention.name,
     )
-    data = _prepare(config, cases)
-    trainer = assembly.build_trainer(config, machine, clock, run.path)
-    trainer.fit(module, datamodule=data, ckpt_path=run.checkpoint("last") if resumed else None)
-    training_minutes = clock.elapsed_s / 60
-
+    _train(trainer, module, data, run, checkpoint)
     part = "test" if cases["test"] else "val"
     rows = _score(config, run, found.convention, cases[part], module, machine.inference)
     summary = {
         **summarise(rows),
         "split": part,
         "checkpoint": run.checkpoint().name,
-        "training_minutes": round(training_minutes, 2),
+        "training_minutes": round(clock.elapsed_s / 60, 2),
         "minutes": round((time.monotonic() - started_at) / 60, 2),
     }
     write_metrics_csv(run.metrics_csv, rows)
@@ -105,12 +111,35 @@ def fit(config: FitConfig | None = None) -> FitResult:
 
 
 def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> PatchDataModule:
-    """Prepare training and validation cases, as far as the store does not have them."""
+    """Prepare all cases, as far as the store does not have them.
+
+    Test cases too: a file that cannot be used shall be found before the training, not after it.
+    """
     store = PreparedStore(store_folder(config.data.store, config.folder))
     preprocessing = assembly.build_preprocessing(config)
-    prepared = prepare_cases([*cases["train"], *cases["val"]], preprocessing, store)
-    border = len(cases["train"])
-    return assembly.build_training_data(config, prepared[:border], prepared[border:])
+    prepared = prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
+    train, val = len(cases["train"]), len(cases["val"])
+    return assembly.build_training_data(config, prepared[:train], prepared[train : train + val])
+
+
+def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
+    """Train, from a checkpoint where one is given.
+
+    Raises:
+        OutputError: Disk full, or the folder of the run cannot be written to any more.
+        KeyboardInterrupt: As it came; the run can be resumed.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    except SystemExit as error:
+        # Lightning exits with 1 on an interruption and leaves the process deaf to further ones.
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
+    except OSError as error:
+        if error.errno in _WRITE_ERRORS:
+            raise output_error(run.path, error) from error
+        raise
 
 
 def _find_cases(config: FitConfig) -> Discovery:
@@ -189,12 +218,12 @@ def _score(
     for case in cases:
         assert case.label is not None
         result = segmentation(case, case.convention)
-        voxels, geometry = read_volume(case.label)
+        voxels, _ = read_volume(case.label)
         reference = case.convention.check(voxels, case.label)
         rows += evaluate_case(
             case.convention.to_regions(result.labels),
             case.convention.to_regions(reference),
-            spacing_mm=geometry.spacing_mm,
+            spacing_mm=result.geometry.spacing_mm,
             regions=convention.region_names,
             case_id=case.case_id,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from brats3d import assembly
-from brats3d.cases import Case, modality_named
+from brats3d.cases import MODALITY_ALIASES, Case, modality_named
 from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError, OutputError, RunError
 from brats3d.imaging import write_image, write_label_map
@@ -50,13 +50,12 @@ def predict(config: PredictConfig) -> list[Path]:
     cases = _cases(config, segmentation.convention)
     for case in cases:
         case.require(segmentation.preprocessing.modalities)
-    output = Path(config.output)
-    targets = {case.case_id: output / f"{case.case_id}.nii.gz" for case in cases}
-    _check_targets(list(targets.values()), overwrite=config.overwrite)
-    for case in progress_over(cases, "predicting"):
+    targets = [Path(config.output) / f"{case.case_id}.nii.gz" for case in cases]
+    _check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
+    for case, target in zip(progress_over(cases, "predicting"), targets, strict=True):
         result = segmentation(case, _output_convention(config, case, segmentation.convention))
-        _write(result, targets[case.case_id], config)
-    return list(targets.values())
+        _write(result, target, config)
+    return targets
 
 
 def load_segmentation(
@@ -101,7 +100,9 @@ def _segmenter(
     head = assembly.build_head(config, run.convention())
     network = assembly.build_network(config, head)
     load_weights(network, run.checkpoint(checkpoint))
-    machine = assembly.hardware(accelerator, config.trainer.precision if accelerator == "auto" else "auto")
+    machine = assembly.hardware(accelerator, "auto")
+    if (machine.device, config.trainer.precision) != ("cpu", "16-mixed"):
+        machine = assembly.hardware(accelerator, config.trainer.precision)
     return assembly.build_segmenter(
         config, network.to(machine.device).eval(), head, machine.inference, flips=flips, overlap=overlap
     )
@@ -164,9 +165,9 @@ def _case_of_files(files: Mapping[str, str], trained: LabelConvention) -> Case:
     images = {modality_named(name, "files"): Path(path) for name, path in files.items()}
     name = next(iter(images.values())).name
     stem = name.removesuffix(".gz").removesuffix(".nii")
-    for modality in files:
-        for ending in (f"_{modality}", f"-{modality}"):
-            stem = stem.removesuffix(ending)
+    endings = [joint + alias for joint in "_-" for alias in MODALITY_ALIASES]
+    ending = next((ending for ending in endings if stem.lower().endswith(ending)), "")
+    stem = stem[: len(stem) - len(ending)] or name
     return Case(stem, stem, images, trained)
 
 
@@ -185,20 +186,27 @@ def _output_convention(config: PredictConfig, case: Case, trained: LabelConventi
     return replace(wanted, regions=trained.regions)
 
 
-def _check_targets(targets: Sequence[Path], *, overwrite: bool) -> None:
+def _files(target: Path, config: PredictConfig) -> list[Path]:
+    """The label map of a case, and its probabilities where they are asked for."""
+    stem = target.name.removesuffix(".nii.gz")
+    return [target, *([target.with_name(f"{stem}_probabilities.nii.gz")] if config.probabilities else [])]
+
+
+def _check_targets(targets: Sequence[Path], overwrite: bool) -> None:
     """Fail before the work, not after it."""
     present = [path for path in targets if path.exists()]
     if present and not overwrite:
         raise OutputError(
-            f"{len(present)} of {len(targets)} label maps exist already",
+            f"{len(present)} of {len(targets)} predictions exist already",
             where=present[0],
             remedy="pass --overwrite true, or choose another --output",
         )
 
 
 def _write(result: SegmentedCase, target: Path, config: PredictConfig) -> None:
-    if config.probabilities:
-        path = target.with_name(f"{result.case_id}_probabilities.nii.gz")
+    # The label map last: where it is, the case is done.
+    _, *probabilities = _files(target, config)
+    for path in probabilities:
         voxels = np.moveaxis(result.probabilities, 0, -1)
         write_image(path, voxels, result.geometry, overwrite=config.overwrite)
     write_label_map(target, result.labels, result.geometry, overwrite=config.overwrite)

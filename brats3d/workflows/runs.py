@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -49,17 +50,14 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @classmethod
-    def create(
-        cls, config: FitConfig, *, split: Split, layout: str, convention: LabelConvention
-    ) -> RunFolder:
-        """Make the folder of a new run and write what it starts from.
+    def new(cls, config: FitConfig) -> RunFolder:
+        """Choose the folder of a new run; nothing is written.
 
         Raises:
-            OutputError: A run of that name exists, or the folder cannot be written to.
+            OutputError: A run of that name exists.
         """
-        name = (
-            config.name or f"{config.model.name}{config.model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
-        )
+        model = config.model
+        name = config.name or f"{model.name}{model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
         run = cls(Path(config.folder) / name)
         if (run.path / "config.yaml").exists():
             raise OutputError(
@@ -67,21 +65,32 @@ class RunFolder:
                 where=run.path,
                 remedy=f"choose another --name, or continue it with --resume {run.path}",
             )
-        make_folder(run.checkpoints)
-        write_json(run.path / "split.json", split.to_dict())
-        write_json(
-            run.path / "labels.json",
-            {
-                "layout": layout,
-                "convention": convention.name,
-                "values": {str(value): tissue for value, tissue in convention.tissues.items()},
-                "regions": {region.name: sorted(region.tissues) for region in convention.regions},
-            },
-        )
-        write_json(run.path / "environment.json", environment(config.seed))
-        # Last, since a folder with config.yaml counts as a run.
-        save_config(config, run.path / "config.yaml")
         return run
+
+    def begin(self, config: FitConfig, *, split: Split, layout: str, convention: LabelConvention) -> None:
+        """Make the folder and write what the run starts from; on failure nothing new is left.
+
+        Raises:
+            OutputError: The folder cannot be written to.
+        """
+        is_new = not self.path.exists()
+        labels = {
+            "layout": layout,
+            "convention": convention.name,
+            "values": {str(value): tissue for value, tissue in convention.tissues.items()},
+            "regions": {region.name: sorted(region.tissues) for region in convention.regions},
+        }
+        try:
+            make_folder(self.checkpoints)
+            write_json(self.path / "split.json", split.to_dict())
+            write_json(self.path / "labels.json", labels)
+            write_json(self.path / "environment.json", environment(config.seed))
+            # Last, since a folder with config.yaml counts as a run.
+            save_config(config, self.path / "config.yaml")
+        except OutputError:
+            if is_new:
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, folder: str = "runs") -> RunFolder:
