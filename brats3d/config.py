@@ -16,10 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from brats3d.command_line import spelled_out
 from brats3d.errors import ConfigError, closest_first
 from brats3d.files import write_text
 
 T = TypeVar("T")
+
+# `--resume` alone continues the newest run.
+_ALONE = {"resume": "last"}
 
 
 @dataclass(frozen=True)
@@ -289,7 +293,7 @@ class FitConfig:
     seed: int = 0
     """Seed of weights, patches and augmentation."""
     resume: str | None = None
-    """Run folder (or `last`) to continue; its own config.yaml is used."""
+    """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used."""
     data: DataConfig = field(default_factory=DataConfig)
     """Cases and labels."""
     split: SplitConfig = field(default_factory=SplitConfig)
@@ -321,7 +325,7 @@ class PredictConfig:
     """Predict with one run, or with several whose probabilities are averaged."""
 
     run: tuple[str, ...] = ()
-    """Run folder(s), or checkpoint file(s) in one."""
+    """Run folder(s), such as runs/NAME; several are averaged."""
     input: str | None = None
     """A case folder, a data set, or nothing when single files are given."""
     files: dict[str, str] | None = None
@@ -417,9 +421,9 @@ def parse_arguments(
         ConfigError: An unknown key (the closest is suggested) or a value of the wrong type.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    words = spelled_out(words, _kinds(cls), positionals=positionals, alone=_ALONE)
+    words = _checked_files(cls, words)
     parser = _parser(cls, prog)
-    words = _named_positionals(words, positionals)
-    words = [_resolve_recipe(word, words[index - 1] if index else "") for index, word in enumerate(words)]
     return _build(cls, parser, lambda: parser.parse_args(words), prog)
 
 
@@ -435,13 +439,17 @@ def load_config(path: str | os.PathLike[str] | None = None, **overrides: Any) ->
     """
     content: dict[str, Any] = {}
     if path is not None:
-        content = _read_yaml(recipe_path(path))
+        file = recipe_path(path)
+        content = _read_yaml(file)
+        _check_keys(FitConfig, content, file)
     for dotted, value in overrides.items():
         target = content
         *parents, last = dotted.split("__")
         for parent in parents:
             target = target.setdefault(parent, {})
-        target[last] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
+            if not isinstance(target, dict):
+                raise ConfigError(f"{parent!r} has no keys", where=dotted.replace("__", "."), got=target)
+        target[last] = to_plain(value)
     return from_dict(FitConfig, content)
 
 
@@ -451,8 +459,10 @@ def from_dict(cls: type[T], content: Mapping[str, Any]) -> T:
     Raises:
         ConfigError: An unknown key or a value of the wrong type.
     """
+    plain = to_plain(content)
+    _check_keys(cls, plain, cls.__name__)
     parser = _parser(cls, cls.__name__)
-    return _build(cls, parser, lambda: parser.parse_object(dict(content)), cls.__name__)
+    return _build(cls, parser, lambda: parser.parse_object(plain), cls.__name__)
 
 
 def to_yaml(config: Any) -> str:
@@ -463,14 +473,14 @@ def to_yaml(config: Any) -> str:
 
 
 def to_plain(config: Any) -> Any:
-    """Turn dataclasses and tuples into dictionaries and lists."""
+    """Turn dataclasses, tuples and paths into dictionaries, lists and text."""
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {item.name: to_plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
     if isinstance(config, Mapping):
         return {key: to_plain(value) for key, value in config.items()}
     if isinstance(config, tuple | list):
         return [to_plain(value) for value in config]
-    return config
+    return os.fspath(config) if isinstance(config, os.PathLike) else config
 
 
 def save_config(config: FitConfig, path: Path) -> None:
@@ -511,7 +521,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())
         raise ConfigError("cannot read the configuration", where=path, got=reason) from error
     if content is None:
         return {}
@@ -558,15 +568,54 @@ def _frozen(value: Any) -> Any:
     return value.as_dict() if hasattr(value, "as_dict") else value
 
 
-def _keys(cls: type[Any], prefix: str = "") -> list[str]:
+def _kinds(cls: type[Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key to type, for all keys of a configuration; sections come before their keys."""
     from typing import get_type_hints
 
-    names = []
+    kinds = {}
     for name, hint in get_type_hints(cls).items():
-        names.append(prefix + name)
+        kinds[prefix + name] = hint
         if dataclasses.is_dataclass(hint):
-            names += _keys(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
-    return names
+            kinds |= _kinds(hint, f"{prefix}{name}.")  # type: ignore[arg-type]
+    return kinds
+
+
+def _check_keys(cls: type[Any], content: Mapping[str, Any], where: object) -> None:
+    """Check that all keys exist and that sections are mappings.
+
+    Raises:
+        ConfigError: They do not, or are not.
+    """
+    kinds = _kinds(cls)
+
+    def check(section: Mapping[str, Any], prefix: str) -> None:
+        for name, value in section.items():
+            key = f"{prefix}{name}"
+            if key not in kinds:
+                raise _unknown_key(cls, key, where)
+            if not dataclasses.is_dataclass(kinds[key]):
+                continue
+            if not isinstance(value, Mapping):
+                example = next(known for known in kinds if known.startswith(f"{key}."))
+                raise ConfigError(
+                    f"the section {key!r} has no keys",
+                    where=where,
+                    got=value,
+                    expected=f"keys such as {example}",
+                    remedy="give it keys, or leave the section out",
+                )
+            check(value, f"{key}.")
+
+    check(content, "")
+
+
+def _unknown_key(cls: type[Any], key: str, where: object) -> ConfigError:
+    return ConfigError(
+        f"unknown configuration key {key!r}",
+        where=where,
+        got=key,
+        remedy=f"did you mean {closest_first(key, _kinds(cls))[0]!r}? `--help` lists all keys",
+    )
 
 
 def _explain(cls: type[Any], error: Exception, where: str) -> ConfigError:
@@ -577,37 +626,41 @@ def _explain(cls: type[Any], error: Exception, where: str) -> ConfigError:
         name = f"{found.group(1)}.{found.group(2)}"
     elif found := re.search(r"nrecognized arguments: (?:--)?([^\s=]+)", text):
         name = found.group(1)
-    elif found := re.search(r"(?:[Kk]ey|[Oo]ption) ['\"]([\w.]+)['\"] (?:is not expected|not found)", text):
-        name = found.group(1)
-    if name is not None and name not in _keys(cls):
-        return ConfigError(
-            f"unknown configuration key {name!r}",
-            where=where,
-            got=name,
-            remedy=f"did you mean {closest_first(name, _keys(cls))[0]!r}? `--help` lists all keys",
-        )
+    kinds = _kinds(cls)
+    if name is not None and name not in kinds:
+        return _unknown_key(cls, name, where)
     if found := re.search(r"Parser key [\"']([\w.]+)[\"']: (.*)", text):
+        key, reason = found.groups()
+        given = re.search(r"(?:Got value|Given value): (.*)", reason)
         return ConfigError(
-            "invalid value in the configuration", where=found.group(1), got=found.group(2)[:300]
+            "invalid value in the configuration",
+            where=key,
+            got=(given.group(1) if given else reason)[:300],
+            expected=_readable(kinds[key]) if key in kinds else None,
         )
     return ConfigError("invalid configuration", where=where, got=text[:400])
 
 
-def _named_positionals(words: list[str], positionals: Sequence[str]) -> list[str]:
-    named: list[str] = []
-    waiting = list(positionals)
-    for index, word in enumerate(words):
-        follows_option = index and words[index - 1].startswith("--") and "=" not in words[index - 1]
-        if waiting and not word.startswith("-") and not follows_option:
-            named.append(f"--{waiting.pop(0)}={word}")
-        else:
-            named.append(word)
-    return named
+def _readable(kind: Any) -> str:
+    if dataclasses.is_dataclass(kind):
+        return "a section with keys of its own"
+    return kind.__name__ if kind in (int, float, str, bool) else str(kind).replace("typing.", "")
 
 
-def _resolve_recipe(word: str, before: str) -> str:
-    if before == "--config":
-        return str(recipe_path(word))
-    if word.startswith("--config="):
-        return "--config=" + str(recipe_path(word.removeprefix("--config=")))
-    return word
+def _checked_files(cls: type[Any], words: Sequence[str]) -> list[str]:
+    """Find the files named by ``--config`` and check their keys, so that messages name the file."""
+    made: list[str] = []
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--config" and waiting:
+            word = f"--config={waiting.pop(0)}"
+        if word.startswith("--config="):
+            path = recipe_path(word.removeprefix("--config="))
+            content = _read_yaml(path)
+            _check_keys(cls, content, path)
+            if not content:  # all commented out
+                continue
+            word = f"--config={path}"
+        made.append(word)
+    return made
