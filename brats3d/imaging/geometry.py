@@ -42,17 +42,20 @@ class Geometry:
         """
         if self.shape != other.shape:
             return f"shape {other.shape} instead of {self.shape}"
-        corners = np.array(np.meshgrid(*[(0, size - 1) for size in self.shape])).reshape(3, -1)
-        corners = np.vstack([corners, np.ones(corners.shape[1])])
-        shift = np.abs(((self.affine - other.affine) @ corners)[:3])
-        if float(shift.max()) <= tolerance_mm:
+        ends = np.array([(0, size - 1) for size in self.shape], dtype=np.float64)
+        corners = np.array(np.meshgrid(*ends)).reshape(3, -1)
+        turned = (self.affine - other.affine)[:3, :3] @ corners
+        moved = (self.affine - other.affine)[:3, 3:]
+        if np.abs(turned + moved).max() <= tolerance_mm:
             return None
-        if not np.allclose(self.affine[:3, :3], other.affine[:3, :3], atol=1e-3):
-            if not np.allclose(self.spacing_mm, other.spacing_mm, atol=1e-3):
-                return f"spacing {_rounded(other.spacing_mm)} mm instead of {_rounded(self.spacing_mm)} mm"
-            return "orientation of the axes"
-        return f"origin {_rounded(other.affine[:3, 3])} mm instead of {_rounded(self.affine[:3, 3])} mm"
+        if np.abs(turned).max() <= tolerance_mm:
+            ours, theirs = _shown(self.affine[:3, 3]), _shown(other.affine[:3, 3])
+            return f"origin {theirs} mm instead of {ours} mm"
+        longer = np.subtract(self.spacing_mm, other.spacing_mm) * ends[:, 1]
+        if np.abs(longer).max() > tolerance_mm:
+            return f"spacing {_shown(other.spacing_mm)} mm instead of {_shown(self.spacing_mm)} mm"
+        return "orientation of the axes"
 
 
-def _rounded(values: object) -> tuple[float, ...]:
-    return tuple(round(float(value), 3) for value in np.asarray(values).tolist())
+def _shown(values: object) -> tuple[float, ...]:
+    return tuple(float(f"{value:.7g}") for value in np.asarray(values).tolist())

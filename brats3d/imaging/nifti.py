@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
+from nibabel.filebasedimages import ImageFileError, SerializableImage
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 from numpy.typing import NDArray
 
@@ -16,7 +16,16 @@ from brats3d.errors import DataError
 from brats3d.files import atomic_path
 from brats3d.imaging.geometry import Geometry
 
-_READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, MemoryError)
+_READ_ERRORS = (
+    ImageFileError,
+    HeaderDataError,
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    OverflowError,  # a negative size in a damaged header
+    MemoryError,
+)
 # Level 1 is as small as level 6 within a few per cent on label maps, and several times faster.
 _GZIP_LEVEL = 1
 
@@ -56,14 +65,18 @@ def read_volume(path: Path, *, channel: int | None = None) -> tuple[NDArray[np.f
             expected="a 3-D volume" if channel is None else f"a 4-D volume with channel {channel}",
             remedy="check that the data set has the layout it was read with (data.layout)",
         )
+    if image.get_data_dtype().kind not in "biuf":
+        raise DataError(
+            "the voxels are not plain numbers",
+            where=path,
+            got=f"voxels of type {image.get_data_dtype()}",
+            expected="integers or floating-point numbers",
+            remedy="export grey values, not colours or complex numbers",
+        )
     try:
-        if channel is None:
-            voxels = np.asarray(image.dataobj, dtype=np.float32)
-        else:
-            voxels = np.asarray(image.dataobj[..., channel], dtype=np.float32)
+        return _voxels(image, path, channel), geometry
     except _READ_ERRORS as error:
         raise _unreadable(path, error) from error
-    return voxels, geometry
 
 
 def write_label_map(path: Path, labels: NDArray[np.uint8], geometry: Geometry, *, overwrite: bool) -> None:
@@ -115,9 +128,24 @@ def _open(path: Path) -> SpatialImage:
     return image
 
 
+def _voxels(image: SpatialImage, path: Path, channel: int | None) -> NDArray[np.float32]:
+    def selected(source: SpatialImage) -> NDArray[np.float32]:
+        voxels = source.dataobj if channel is None else source.dataobj[..., channel]
+        return np.asarray(voxels, dtype=np.float32)
+
+    if not (path.name.endswith(".gz") and isinstance(image, SerializableImage)):
+        return selected(image)
+    # nibabel stops at the last voxel; reading on to the end has the checksum compared.
+    with gzip.open(path) as stream:
+        found = selected(type(image).from_stream(stream))
+        while stream.read(1 << 20):
+            pass
+    return found
+
+
 def _geometry(image: SpatialImage, path: Path) -> Geometry:
     affine = image.affine
-    if len(image.shape) not in (3, 4) or affine is None:
+    if len(image.shape) not in (3, 4) or affine is None or min(image.shape) < 1:
         raise DataError("not a volume", where=path, got=f"shape {image.shape}", expected="3 or 4 dimensions")
     x, y, z = image.shape[:3]
     affine = np.asarray(affine, dtype=np.float64)
