@@ -78,14 +78,21 @@ class LabelConvention:
                 got=dict(self.tissues),
                 expected="a mapping such as {1: NCR, 2: ED, 4: ET}",
             )
+        hollow = [region.name for region in self.regions if not region.tissues]
+        if hollow or not self.regions:
+            raise ConfigError(
+                f"the region {hollow[0]!r} has no tissue" if hollow else "no region to predict",
+                where=self.name,
+                expected="regions such as {ET: [ET], TC: [ET, NCR], WT: [ET, NCR, ED]}",
+            )
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Pickle without the read-only view."""
         return LabelConvention, (self.name, dict(self.tissues), self.regions)
 
     def __hash__(self) -> int:
-        """Hash by content."""
-        return hash((self.name, tuple(self.tissues.items()), self.regions))
+        """Hash by content; the order of the values does not count, as in ``==``."""
+        return hash((self.name, frozenset(self.tissues.items()), self.regions))
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -152,7 +159,8 @@ class LabelConvention:
                 conventions that would fit.
         """
         allowed = {0, *self.tissues}
-        whole = labels.astype(np.uint8)
+        with np.errstate(invalid="ignore"):  # NaN fails the comparison below
+            whole = labels.astype(np.uint8)
         if (
             np.array_equal(whole, labels)
             and set(np.flatnonzero(np.bincount(whole.ravel())).tolist()) <= allowed
@@ -220,8 +228,9 @@ class LabelConvention:
                 expected=f"{table.shape[1]} ({', '.join(self.region_names)})",
             )
         classes = np.zeros(regions.shape[1:], dtype=np.uint8)
-        # Small classes (members of most regions) are written last and so win over the outer ones.
-        for index in sorted(range(1, len(table)), key=lambda row: (int(table[row].sum()), -row)):
+        # Small classes (members of most regions) are written last and so win over the outer ones;
+        # among equals those of the first region are.
+        for index in sorted(range(1, len(table)), key=lambda row: (table[row].sum(), *table[row])):
             inside = np.logical_and.reduce(regions[table[index]], axis=0)
             classes[inside] = index
         return classes
@@ -278,8 +287,20 @@ def custom_convention(
         name: How messages call it.
 
     Raises:
-        ConfigError: A tissue that no region knows, or a region with an unknown tissue.
+        ConfigError: A tissue that no region knows, a region with an unknown tissue, or a value that
+            is not a whole number.
     """
+    try:
+        values = {int(value): tissue for value, tissue in tissues.items() if int(value) == float(value)}
+    except ValueError:
+        values = {}
+    if len(values) != len(tissues):
+        raise ConfigError(
+            "label values must be whole numbers, each given once",
+            where="data.labels",
+            got=dict(tissues),
+            expected="a mapping such as {1: NCR, 2: ED, 4: ET}",
+        )
     if regions is None:
         made = REGIONS
         allowed = set(TISSUES)
@@ -297,4 +318,4 @@ def custom_convention(
                 expected="one of " + ", ".join(choices),
                 remedy=f"did you mean {choices[0]!r}? Other tissues need data.regions",
             )
-    return LabelConvention(name, {int(value): tissue for value, tissue in tissues.items()}, made)
+    return LabelConvention(name, values, made)
