@@ -73,6 +73,10 @@ class Case:
         object.__setattr__(self, "images", MappingProxyType(dict(self.images)))
         object.__setattr__(self, "channels", MappingProxyType(dict(self.channels)))
 
+    def __hash__(self) -> int:
+        """Hash by name; mappings have no hash of their own."""
+        return hash((self.case_id, self.patient, self.visit, self.label))
+
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Pickle without the read-only views."""
         return Case, (

@@ -81,12 +81,14 @@ class MissingExtraError(Brats3dError):
     """An optional package that is not installed."""
 
 
-def closest_first(name: str, choices: Iterable[str]) -> list[str]:
-    """Sort ``choices`` by likeness to ``name``, the most alike first."""
-    return sorted(
-        choices,
-        key=lambda choice: -difflib.SequenceMatcher(None, name.lower(), choice.lower()).ratio(),
-    )
+def closest_first(name: object, choices: Iterable[str]) -> list[str]:
+    """Sort ``choices`` by likeness to ``name`` (YAML keys may be numbers), the most alike first."""
+    wanted = str(name).lower()
+
+    def unlikeness(choice: str) -> tuple[float, str]:
+        return (-difflib.SequenceMatcher(None, wanted, choice.lower()).ratio(), choice)
+
+    return sorted(choices, key=unlikeness)
 
 
 def output_error(path: object, error: OSError) -> OutputError:
@@ -98,6 +100,7 @@ def output_error(path: object, error: OSError) -> OutputError:
         errno.EACCES: "you may not write there: choose another output folder or change its permissions",
         errno.EPERM: "you may not write there: choose another output folder or change its permissions",
         errno.ENOTDIR: "a file stands where a folder is needed: choose another output folder",
+        errno.EEXIST: "a file stands where a folder is needed: choose another output folder",
     }
     return OutputError(
         "cannot write the result",

@@ -47,13 +47,13 @@ def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iter
         raise OutputError(
             "the output exists already",
             where=final,
-            remedy="pass --overwrite true, or choose another output folder",
+            remedy="pass --overwrite, or choose another output folder",
         )
     make_folder(final.parent)
     temporary = final.with_name(f".{secrets.token_hex(4)}.{final.name}")
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("rb+") as written:  # Windows flushes only what is open for writing
             os.fsync(written.fileno())
         os.replace(temporary, final)
     except OSError as error:
