@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from brats3d.config import DataConfig, EvaluateConfig, parse_arguments
 from brats3d.errors import ConfigError, exit_code_on_user_error
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from brats3d.assembly import label_convention
         from brats3d.workflows.evaluate import evaluate
 
+        folder = Path(config.predictions)
         sides = (config.prediction_convention, config.reference_convention)
         conventions = [
             label_convention(DataConfig(convention=s, labels=config.labels, regions=config.regions))
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = evaluate(
             config.predictions,
             config.references,
-            config.output or config.predictions,
+            config.output or (folder if folder.is_dir() else folder.parent),
             prediction_convention=conventions[0],
             reference_convention=conventions[1],
             **{name: getattr(config, name) for name in shared},
