@@ -16,7 +16,7 @@ from typing import Any
 from brats3d import __version__
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.splits import Split
-from brats3d.errors import OutputError, RunError, closest_first
+from brats3d.errors import DataError, OutputError, RunError, closest_first
 from brats3d.files import make_folder, write_json
 from brats3d.labels import LabelConvention, Region
 
@@ -134,7 +134,10 @@ class RunFolder:
         Raises:
             RunError: The file is missing or torn.
         """
-        return Split.from_dict(self._json("split.json"))
+        try:
+            return Split.from_dict(self._json("split.json"))
+        except (DataError, TypeError) as error:
+            raise _incomplete(self.path / "split.json", error) from error
 
     def convention(self) -> LabelConvention:
         """Label convention and regions the run was trained with.
@@ -143,9 +146,12 @@ class RunFolder:
             RunError: The file is missing or torn.
         """
         record = self._json("labels.json")
-        regions = tuple(Region(name, frozenset(members)) for name, members in record["regions"].items())
-        tissues = {int(value): tissue for value, tissue in record["values"].items()}
-        return LabelConvention(record["convention"], tissues, regions)
+        try:
+            regions = tuple(Region(name, frozenset(members)) for name, members in record["regions"].items())
+            tissues = {int(value): tissue for value, tissue in record["values"].items()}
+            return LabelConvention(record["convention"], tissues, regions)
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise _incomplete(self.path / "labels.json", error) from error
 
     def checkpoint(self, kind: str = "best") -> Path:
         """Path of a checkpoint; without a validated one, ``best`` is the last.
@@ -170,14 +176,20 @@ class RunFolder:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(
-                "the run is incomplete",
-                where=path,
-                got=type(error).__name__,
-                remedy="copy the whole run folder again, or train it again",
-            ) from error
-        assert isinstance(content, dict)
+            raise _incomplete(path, error) from error
+        if not isinstance(content, dict):
+            raise _incomplete(path, TypeError())
         return content
+
+
+def _incomplete(path: Path, error: Exception) -> RunError:
+    return RunError(
+        "the run is incomplete",
+        where=path,
+        got=type(error).__name__,
+        expected="the file as it was written when the run began",
+        remedy="copy the whole run folder again, or train it again",
+    )
 
 
 def environment(seed: int) -> dict[str, Any]:
