@@ -19,9 +19,9 @@ CONTRASTS: Mapping[str, tuple[float, float, float, float]] = MappingProxyType(
         "grey": (0.76, 0.80, 1.32, 1.18),
         "white": (1.00, 1.00, 1.00, 1.00),
         "oedema": (0.76, 0.74, 1.85, 1.95),
-        "rim": (0.80, 1.95, 1.60, 1.60),
+        "rim": (0.80, 2.00, 1.45, 1.60),
         "necrosis": (0.48, 0.46, 2.05, 1.15),
-        "non-enhancing": (0.58, 0.60, 2.00, 1.35),
+        "non-enhancing": (0.54, 0.56, 2.05, 1.10),
         "sinus": (0.60, 1.25, 0.70, 0.60),
     }
 )
