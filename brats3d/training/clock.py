@@ -42,8 +42,7 @@ class Clock(Callback):
     def progress(self, trainer: Trainer) -> float:
         """Share of the training that is done, 0 to 1."""
         steps = max(1, int(trainer.num_training_batches)) * self.max_epochs
-        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        done = min(1.0, max(0, batches) / steps)
+        done = min(1.0, trainer.fit_loop.epoch_loop.batch_progress.total.processed / steps)
         if self.budget_s is None:
             return done
         return min(1.0, max(done, self.elapsed_s / self._training_ends_s()))

@@ -199,7 +199,7 @@ def _check_targets(targets: Sequence[Path], overwrite: bool) -> None:
         raise OutputError(
             f"{len(present)} of {len(targets)} predictions exist already",
             where=present[0],
-            remedy="pass --overwrite true, or choose another --output",
+            remedy="pass --overwrite, or choose another --output",
         )
 
 

@@ -30,10 +30,10 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 
 def make_trainer(every: int = 3) -> SimpleNamespace:
-    loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=-1))
+    batches = SimpleNamespace(total=SimpleNamespace(processed=0))
     return SimpleNamespace(
         num_training_batches=BATCHES,
-        fit_loop=loop,
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=batches)),
         current_epoch=0,
         should_stop=False,
         check_val_every_n_epoch=every,
@@ -54,7 +54,7 @@ def run(
     for _ in range(most):
         clock.on_train_epoch_start(trainer, None)
         for _ in range(BATCHES):
-            trainer.fit_loop.epoch_loop.total_batch_idx += 1
+            trainer.fit_loop.epoch_loop.batch_progress.total.processed += 1
             seen["progress"].append(clock.progress(trainer))
             time.now += epoch_s / BATCHES
         validates = (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
