@@ -49,7 +49,8 @@ def spelled_out(
         elif joined or word in _FLAGS:
             made.append(word)
         elif bool in (kind, *get_args(kind)):
-            made.append(f"{word}={waiting.pop(0) if following.lower() in _SWITCH_VALUES else 'true'}")
+            has_value = following.lower() in _SWITCH_VALUES if unnamed else not following.startswith("-")
+            made.append(f"{word}={waiting.pop(0) if has_value else 'true'}")
         elif alone and key in alone and following.startswith("--"):
             made.append(f"{word}={alone[key]}")
         elif word.startswith("--"):

@@ -8,6 +8,7 @@ small 3-D U-Net.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -423,7 +424,7 @@ def parse_arguments(
     words = list(sys.argv[1:] if arguments is None else arguments)
     words = spelled_out(words, _kinds(cls), positionals=positionals, alone=_ALONE)
     words = _checked_files(cls, words)
-    parser = _parser(cls, prog)
+    parser = _parser(cls, prog)  # type: ignore[arg-type]  # classes are hashable
     return _build(cls, parser, lambda: parser.parse_args(words), prog)
 
 
@@ -461,7 +462,7 @@ def from_dict(cls: type[T], content: Mapping[str, Any]) -> T:
     """
     plain = to_plain(content)
     _check_keys(cls, plain, cls.__name__)
-    parser = _parser(cls, cls.__name__)
+    parser = _parser(cls, cls.__name__)  # type: ignore[arg-type]  # classes are hashable
     return _build(cls, parser, lambda: parser.parse_object(plain), cls.__name__)
 
 
@@ -530,6 +531,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+@functools.cache
 def _parser(cls: type[Any], prog: str) -> Any:
     from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 

@@ -82,13 +82,12 @@ class MissingExtraError(Brats3dError):
 
 
 def closest_first(name: object, choices: Iterable[str]) -> list[str]:
-    """Sort ``choices`` by likeness to ``name`` (YAML keys may be numbers), the most alike first."""
+    """Sort ``choices`` by likeness to ``name``, the most alike first; equals keep their order.
+
+    ``name`` need not be text: YAML keys may be numbers.
+    """
     wanted = str(name).lower()
-
-    def unlikeness(choice: str) -> tuple[float, str]:
-        return (-difflib.SequenceMatcher(None, wanted, choice.lower()).ratio(), choice)
-
-    return sorted(choices, key=unlikeness)
+    return sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, wanted, choice.lower()).ratio())
 
 
 def output_error(path: object, error: OSError) -> OutputError:

@@ -310,7 +310,7 @@ def custom_convention(
     used = set(tissues.values()) | {tissue for region in made for tissue in region.tissues if regions}
     for tissue in sorted(used):
         if tissue not in allowed:
-            choices = closest_first(tissue, allowed)
+            choices = closest_first(tissue, sorted(allowed))
             raise ConfigError(
                 f"unknown tissue {tissue!r} in a label mapping",
                 where="data.labels" if regions is None else "data.regions",
