@@ -17,6 +17,7 @@ from brats3d import assembly
 from brats3d.cases import Case
 from brats3d.config import FitConfig
 from brats3d.data.discovery import Discovery
+from brats3d.data.phantom import PhantomParameters
 from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore
 from brats3d.errors import ConfigError, RunError, output_error
@@ -73,6 +74,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if config.resume is not None:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         config = resumed.config()
+    assembly.check_settings(config)
     run = resumed or RunFolder.new(config)
     checkpoint = None if resumed is None else run.checkpoint("last")
     found = _find_cases(config)
@@ -159,12 +161,20 @@ def _find_cases(config: FitConfig) -> Discovery:
 def _phantoms(config: FitConfig) -> Path:
     chosen = config.data.phantoms
     size = "x".join(map(str, chosen.size))
-    root = Path(config.folder) / ".phantoms" / f"{chosen.cases}-{size}-seed{chosen.seed}"
+    name = f"{chosen.cases}-{size}-seed{chosen.seed}-without_et{chosen.without_et:g}"
+    root = Path(config.folder) / ".phantoms" / name
     complete = root / ".complete"
     if not complete.exists():
         shutil.rmtree(root, ignore_errors=True)  # what an interrupted session left
         logger.info("no data.root: making %d phantoms", chosen.cases)
-        synthesize(root, cases=chosen.cases, size=chosen.size, seed=chosen.seed, quiet=True)
+        synthesize(
+            root,
+            cases=chosen.cases,
+            size=chosen.size,
+            seed=chosen.seed,
+            parameters=PhantomParameters(probability_without_et=chosen.without_et),
+            quiet=True,
+        )
         complete.touch()
     return root
 

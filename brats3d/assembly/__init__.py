@@ -1,0 +1,34 @@
+"""The composition root: the only place where configuration becomes objects."""
+
+from brats3d.assembly.cases import (
+    build_preprocessing,
+    discover_cases,
+    label_convention,
+    modalities,
+    split_cases,
+)
+from brats3d.assembly.hardware import Hardware, hardware
+from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
+from brats3d.assembly.samples import build_augmentation, build_training_data
+from brats3d.assembly.settings import check_settings
+from brats3d.assembly.training import build_clock, build_module, build_trainer
+
+__all__ = [
+    "Hardware",
+    "build_augmentation",
+    "build_clock",
+    "build_head",
+    "build_module",
+    "build_network",
+    "build_postprocessing",
+    "build_preprocessing",
+    "build_segmenter",
+    "build_trainer",
+    "build_training_data",
+    "check_settings",
+    "discover_cases",
+    "hardware",
+    "label_convention",
+    "modalities",
+    "split_cases",
+]

@@ -1,0 +1,104 @@
+"""From the configuration to cases, their split and their preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+
+from brats3d.cases import Case, modality_named
+from brats3d.config import DataConfig, FitConfig, SplitConfig
+from brats3d.data.discovery import Discovery, discover
+from brats3d.data.splits import (
+    Split,
+    split_by_fractions,
+    split_from_csv,
+    split_into_folds,
+    strata_by_presence,
+)
+from brats3d.errors import ConfigError
+from brats3d.labels import LabelConvention, convention_named, custom_convention
+from brats3d.transforms.preprocessing import Preprocessing
+
+
+def label_convention(data: DataConfig) -> LabelConvention | str:
+    """Label convention of the data set: the user's mapping, a built-in one, or ``auto``.
+
+    Raises:
+        ConfigError: Unknown convention or tissue.
+    """
+    if data.labels is not None:
+        return custom_convention(data.labels, data.regions)
+    if data.regions is not None:
+        raise ConfigError(
+            "data.regions without data.labels",
+            where="data.regions",
+            remedy="say in data.labels which value is which tissue, such as {1: tumor}",
+        )
+    return "auto" if data.convention == "auto" else convention_named(data.convention)
+
+
+def discover_cases(data: DataConfig, root: Path) -> Discovery:
+    """Find the cases under ``root``, as the configuration says.
+
+    Raises:
+        LayoutError: No data set there, or more than one kind fits.
+        ConfigError: Unknown layout or convention.
+    """
+    return discover(root, layout=data.layout, pattern=data.pattern, convention=label_convention(data))
+
+
+def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
+    """Part the cases, by patient, as the configuration says.
+
+    Raises:
+        ConfigError: Too few patients, or a table that does not fit the cases.
+    """
+    if config.csv is not None:
+        return split_from_csv(cases, Path(config.csv))
+    strata: Mapping[str, Hashable] | None = None
+    if config.stratify and cases:
+        strata = strata_by_presence(cases, cases[0].convention.regions[0])
+    test = _count_or_fraction(config.test)
+    if config.folds is not None:
+        return split_into_folds(
+            cases, folds=config.folds, fold=config.fold, test=test, seed=config.seed, strata=strata
+        )
+    val = _count_or_fraction(config.val)
+    return split_by_fractions(cases, val=val, test=test, seed=config.seed, strata=strata)
+
+
+def _count_or_fraction(value: float) -> float | int:
+    return value if value < 1 else int(value)
+
+
+def modalities(config: FitConfig) -> tuple[str, ...]:
+    """Modalities in the network's channel order."""
+    return tuple(modality_named(name) for name in config.data.modalities)
+
+
+def build_preprocessing(config: FitConfig) -> Preprocessing:
+    """Preprocessing of every case.
+
+    Raises:
+        ConfigError: A setting that cannot work.
+    """
+    chosen = config.preprocess
+    if config.model.spatial_dims == 2 and chosen.orientation != "RAS":
+        raise ConfigError(
+            "slices need the orientation RAS",
+            where="preprocess.orientation",
+            got=chosen.orientation,
+            expected="RAS, so that axial, coronal and sagittal mean what they say",
+        )
+    return Preprocessing(
+        modalities=modalities(config),
+        orientation=chosen.orientation,
+        spacing_mm=chosen.spacing_mm,
+        crop_to_brain=chosen.crop_to_brain,
+        margin_voxels=chosen.margin_voxels,
+        normalise=chosen.normalise,
+        clip=chosen.clip,
+        bias_field=chosen.bias_field,
+        denoise=chosen.denoise,
+        label_geometry=config.data.label_geometry,
+    )

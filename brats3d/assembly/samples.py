@@ -1,0 +1,98 @@
+"""From the configuration and prepared cases to training samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from brats3d.config import FitConfig
+from brats3d.errors import ConfigError
+
+if TYPE_CHECKING:
+    from brats3d.data.datasets import PatchDataset, SliceDataset
+    from brats3d.data.store import StoredCase
+    from brats3d.training.datamodule import PatchDataModule
+    from brats3d.transforms.augmentation import Augmentation
+
+
+def build_training_data(
+    config: FitConfig, training: Sequence[StoredCase], validation: Sequence[StoredCase]
+) -> PatchDataModule:
+    """Patches or slices for training, prepared cases for validation.
+
+    Raises:
+        ConfigError: A setting that cannot work.
+    """
+    from brats3d.training.datamodule import PatchDataModule
+
+    patch = config.patch
+    return PatchDataModule(
+        _training_set(config, training),
+        validation,
+        batch_size=patch.batch_size,
+        samples_per_epoch=patch.per_epoch,
+        workers=_workers(config.data.workers),
+    )
+
+
+def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDataset | SliceDataset:
+    from brats3d.data.datasets import PatchDataset, SliceDataset
+
+    shared: dict[str, Any] = {
+        "size": config.patch.size,
+        "foreground": config.patch.foreground,
+        "augmentation": build_augmentation(config),
+        "seed": config.seed,
+    }
+    if config.model.spatial_dims == 3:
+        return PatchDataset(cases, **shared)
+    from brats3d.inference.slices import SLICE_AXES
+    from brats3d.registry import look_up
+
+    axis = look_up(SLICE_AXES, config.slices.axis, "slices.axis")
+    ranges = [_slice_range(config, case, axis) for case in cases]
+    return SliceDataset(cases, axis=axis, ranges=ranges, **shared)
+
+
+def _slice_range(config: FitConfig, case: StoredCase, axis: int) -> tuple[int, int]:
+    from brats3d.transforms.restoration import Restoration
+
+    way_back = Restoration.from_dict(case.record["restoration"])
+    extent = way_back.prepared_shape[axis]
+    full = way_back.original_shape[way_back.axes[axis]]
+    first = 0 if config.slices.first is None else config.slices.first
+    last = full - 1 if config.slices.last is None else config.slices.last
+    start, stop = way_back.box_start[axis], way_back.box_stop[axis]
+    scale = extent / (stop - start)
+    low = max(0, int((first - start) * scale))
+    high = min(extent, round((last + 1 - start) * scale))
+    if low >= high:
+        raise ConfigError(
+            "the range of slices holds no brain",
+            where="slices.first, slices.last",
+            got=f"{first} to {last} in case {case.case_id}",
+            expected=f"slices within {start} to {stop - 1}",
+        )
+    return low, high
+
+
+def build_augmentation(config: FitConfig) -> Augmentation:
+    """Random changes of training samples.
+
+    Raises:
+        ConfigError: A range or probability that cannot work.
+    """
+    import dataclasses
+
+    from brats3d.transforms.augmentation import build_augmentation as build
+
+    return build(config.model.spatial_dims, **dataclasses.asdict(config.augment))
+
+
+def _workers(configured: int | None) -> int:
+    """Worker processes: as configured, else one per core that the training leaves over, at most 8."""
+    if configured is not None:
+        return configured
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores - 1))

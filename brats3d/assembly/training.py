@@ -1,0 +1,170 @@
+"""From the configuration to what Lightning trains with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brats3d.assembly.hardware import Hardware
+from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
+from brats3d.config import FitConfig
+from brats3d.errors import ConfigError
+from brats3d.labels import LabelConvention
+from brats3d.postprocessing import Postprocessing
+from brats3d.registry import look_up
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
+
+    from brats3d.inference.forward import Precision
+    from brats3d.training.clock import Clock
+    from brats3d.training.module import SegmentationModule
+
+
+def build_module(
+    config: FitConfig, convention: LabelConvention, precision: Precision, clock: Clock
+) -> SegmentationModule:
+    """Network, loss, optimiser and validation, ready for Lightning's ``Trainer``.
+
+    Args:
+        config: Configuration of the run.
+        convention: Names the regions.
+        precision: Precision of the validation: bf16, fp16 or fp32.
+        clock: The training clock.
+
+    Raises:
+        ConfigError: An unknown name or parameter anywhere in model, loss or optimisation.
+    """
+    from brats3d.losses import build_loss
+    from brats3d.losses.deep_supervision import DeepSupervisionLoss
+    from brats3d.training.module import Optimisation, SegmentationModule
+    from brats3d.training.optimisers import OPTIMISERS, SCHEDULES
+
+    optim = config.optim
+    look_up(OPTIMISERS, optim.name, "optim.name")
+    look_up(SCHEDULES, optim.schedule, "optim.schedule")
+    head = build_head(config, convention)
+    network = build_network(config, head)
+    loss = build_loss(config.loss.name, head=config.model.head, params=config.loss.params)
+    postprocessing = build_postprocessing(config, convention)
+    return SegmentationModule(
+        network,
+        head=head,
+        loss=DeepSupervisionLoss(loss),
+        optimisation=Optimisation(
+            name=optim.name,
+            lr=optim.lr,
+            weight_decay=optim.weight_decay,
+            momentum=optim.momentum,
+            schedule=optim.schedule,
+            warmup=optim.warmup,
+            plateau_patience=optim.plateau_patience,
+            plateau_factor=optim.plateau_factor,
+        ),
+        # Mirror images would multiply the time of every validation and hardly change its ranking.
+        segmenter=build_segmenter(config, network, head, precision, flips=False),
+        regions_of=_RegionsOf(postprocessing, convention),
+        region_names=convention.region_names,
+        class_table=convention.class_table,
+        clock=clock,
+    )
+
+
+def build_clock(config: FitConfig, started_at: float) -> Clock:
+    """Clock of a training that began at ``started_at`` (``time.monotonic()``)."""
+    from brats3d.training.clock import Clock
+
+    chosen = config.trainer
+    return Clock(max_epochs=chosen.max_epochs, max_minutes=chosen.max_minutes, started_at=started_at)
+
+
+def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path) -> Trainer:
+    """Lightning's ``Trainer`` with logs and checkpoints in the folder of a run; writes nothing yet.
+
+    Args:
+        config: Configuration of the run.
+        machine: Device and precision.
+        clock: The training clock, shared with the module.
+        run: Folder of the run.
+
+    Raises:
+        ConfigError: Devices or a strategy that Lightning does not accept.
+    """
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+    from pytorch_lightning import Trainer
+
+    from brats3d.training.checkpoints import AtomicCheckpointIO
+
+    chosen = config.trainer
+    settings: dict[str, Any] = {
+        "accelerator": machine.accelerator,
+        "devices": 1 if chosen.devices == "auto" and machine.accelerator == "cpu" else chosen.devices,
+        "num_nodes": chosen.num_nodes,
+        "strategy": chosen.strategy,
+        "precision": machine.training,
+        "max_epochs": chosen.max_epochs,
+        "gradient_clip_val": chosen.gradient_clip_val,
+        "accumulate_grad_batches": chosen.accumulate_grad_batches,
+        "check_val_every_n_epoch": chosen.check_val_every_n_epoch,
+        "log_every_n_steps": chosen.log_every_n_steps,
+        "deterministic": chosen.deterministic,
+        "num_sanity_val_steps": 0,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+        "default_root_dir": run,
+        "logger": _loggers(run),
+        "callbacks": _callbacks(config, clock, run),
+        "plugins": [AtomicCheckpointIO()],
+    }
+    try:
+        return Trainer(**settings)
+    except (MisconfigurationException, ValueError) as error:
+        raise ConfigError(
+            "Lightning cannot train with these settings",
+            where="trainer",
+            got=" ".join(str(error).split())[:400],
+            remedy="check trainer.devices, trainer.num_nodes and trainer.strategy",
+        ) from error
+
+
+def _loggers(run: Path) -> list[Logger]:
+    from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
+    # A part of its own for each session: the logger starts its file anew.
+    part = f"part-{len(list((run / 'logs').glob('csv/part-*')))}"
+    return [
+        TensorBoardLogger(run, name="logs", version="tensorboard"),
+        CSVLogger(run / "logs", name="csv", version=part),
+    ]
+
+
+def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
+    from brats3d.training.averaging import MovingAverage
+    from brats3d.training.checkpoints import BestAndLast
+    from brats3d.training.progress import TrainingProgress
+    from brats3d.training.seeding import EpochSeeds
+
+    chosen = config.trainer
+    average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
+    return [
+        EpochSeeds(config.seed),
+        *average,
+        clock,
+        TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
+        BestAndLast(run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes),
+    ]
+
+
+@dataclass(frozen=True)
+class _RegionsOf:
+    """Thresholding as in prediction; rules in millilitres do not apply to prepared grids."""
+
+    postprocessing: Postprocessing
+    convention: LabelConvention
+
+    def __call__(self, probabilities: Any) -> Any:
+        plain = Postprocessing(thresholds=self.postprocessing.thresholds)
+        return plain.regions(probabilities, self.convention, voxel_volume_ml=1e-3)

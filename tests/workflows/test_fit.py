@@ -1,0 +1,468 @@
+"""Training end to end on tiny phantoms: what a run holds, resuming, heads, folds, time budget."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+
+from brats3d import assembly
+from brats3d.config import FitConfig, SplitConfig, load_config, save_config
+from brats3d.data.discovery import discover
+from brats3d.data.phantom import write_phantoms
+from brats3d.errors import ConfigError, OutputError, RunError
+from brats3d.metrics import read_metrics_csv
+from brats3d.training.checkpoints import read_checkpoint
+from brats3d.training.seeding import EpochSeeds
+from brats3d.workflows.fit import FitResult, fit
+from brats3d.workflows.runs import RunFolder
+
+MakeConfig = Callable[..., FitConfig]
+DEADLINE_S = 120.0
+
+
+def logged(run: Path, column: str) -> dict[int, float]:
+    """Epoch to value, over all sessions of a run."""
+    values = {}
+    for file in sorted((run / "logs").glob("csv/part-*/metrics.csv")):
+        with file.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                if row.get(column):
+                    values[int(row["epoch"])] = float(row[column])
+    return values
+
+
+def assert_same_state(first: Path, second: Path) -> None:
+    """Weights, averages, optimiser: everything in two checkpoints but times is the same, bit for bit."""
+    for name in ("best", "last"):
+        one, two = (read_checkpoint(run / "checkpoints" / f"{name}.ckpt") for run in (first, second))
+        assert one["epoch"] == two["epoch"]
+        assert one["global_step"] == two["global_step"]
+        for part in ("state_dict", "optimizer_states", "current_model_state", "averaging_state"):
+            assert (part in one) == (part in two)
+            torch.testing.assert_close(one.get(part), two.get(part), rtol=0, atol=0, equal_nan=True)
+
+
+# What a run holds
+
+
+def test_a_run_folder_is_complete(trained: FitResult) -> None:
+    run = trained.run
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert {
+        "config.yaml",
+        "split.json",
+        "labels.json",
+        "environment.json",
+        "metrics.csv",
+        "metrics.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "logs/csv/part-0/metrics.csv",
+    } <= files
+    assert any(name.startswith("logs/tensorboard/events.out.tfevents") for name in files)
+    assert not [name for name in files if Path(name).name.startswith(".")]
+
+
+def test_a_run_keeps_its_resolved_configuration(
+    trained: FitResult, fit_config: MakeConfig, phantom_set: Path
+) -> None:
+    kept = load_config(trained.run / "config.yaml")
+    assert kept == fit_config(trained.run.parent, "trained", trainer__log_every_n_steps=1)
+    assert kept.data.root == str(phantom_set)
+
+
+def test_a_run_records_versions_hardware_and_seed(trained: FitResult) -> None:
+    record = json.loads((trained.run / "environment.json").read_text())
+    assert record["packages"]["torch"] == metadata.version("torch")
+    assert {"monai", "numpy", "pytorch-lightning"} <= set(record["packages"])
+    assert record["cores"] == os.cpu_count()
+    assert record["processor"]
+    assert isinstance(record["gpus"], list)
+    assert record["seed"] == 0
+
+
+def test_scores_are_those_of_the_held_out_cases(trained: FitResult) -> None:
+    split = json.loads((trained.run / "split.json").read_text())
+    assert [len(split[part]) for part in ("train", "val", "test")] == [4, 1, 1]
+    rows = read_metrics_csv(trained.run / "metrics.csv")
+    assert [(row.case_id, row.region) for row in rows] == [
+        (split["test"][0], region) for region in ("ET", "TC", "WT")
+    ]
+    with (trained.run / "metrics.csv").open() as file:
+        assert next(csv.reader(file))[:10] == (
+            "case_id,region,dice,iou,sensitivity,specificity,precision,hd95_mm,volume_pred_ml,volume_ref_ml"
+        ).split(",")
+    summary = json.loads((trained.run / "metrics.json").read_text())
+    assert summary["split"] == "test"
+    assert summary["checkpoint"] == "best.ckpt"
+    assert summary["cases"] == 1
+    assert summary["regions"]["WT"]["dice"]["mean"] == pytest.approx(rows[2].dice)
+
+
+def test_logs_hold_loss_rate_and_dice_of_every_epoch(trained: FitResult) -> None:
+    for column in ("train/loss_epoch", "train/lr", "val/dice", "val/dice_ET"):
+        assert list(logged(trained.run, column)) == [0, 1], column
+
+
+def test_the_best_checkpoint_is_that_of_the_highest_dice(trained: FitResult) -> None:
+    dice = logged(trained.run, "val/dice")
+    best = max(dice, key=lambda epoch: (dice[epoch], -epoch))
+    assert read_checkpoint(trained.run / "checkpoints" / "best.ckpt")["epoch"] == best
+    assert read_checkpoint(trained.run / "checkpoints" / "last.ckpt")["epoch"] == 1
+
+
+def test_a_run_of_that_name_is_not_overwritten(trained: FitResult, fit_config: MakeConfig) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")}
+    with pytest.raises(OutputError, match="exists already") as caught:
+        fit(fit_config(trained.run.parent, "trained"))
+    assert caught.value.where == trained.run
+    assert "--resume" in str(caught.value.remedy)
+    assert {path: path.stat().st_mtime_ns for path in trained.run.rglob("*")} == before
+
+
+def test_a_run_without_a_name_is_called_after_model_and_time(tmp_path: Path, fit_config: MakeConfig) -> None:
+    assert RunFolder.new(fit_config(tmp_path, None)).path.name.startswith("unet3d-2")
+
+
+# Splits
+
+
+def test_no_patient_is_on_two_sides(tmp_path: Path, fit_config: MakeConfig) -> None:
+    root = tmp_path / "visits"
+    write_phantoms(root, cases=8, visits=2, layout="brats2023", size=(32, 32, 32))
+    config = fit_config(tmp_path, data__root=str(root), split__val=0.25, trainer__max_epochs=1)
+    result = fit(config)
+    split = json.loads((result.run / "split.json").read_text())
+    patients = [{case_id.rsplit("-", 1)[0] for case_id in split[part]} for part in ("train", "val", "test")]
+    assert sum(map(len, patients)) == len(set.union(*patients)) == 4
+    assert sum(map(len, split.values())) == 8
+    assert json.loads((result.run / "labels.json").read_text())["convention"] == "brats2023"
+
+
+def test_each_case_is_validated_in_one_fold(phantom_set: Path) -> None:
+    cases = discover(phantom_set).cases
+    validated: list[str] = []
+    for fold in range(3):
+        split = assembly.split_cases(SplitConfig(folds=3, fold=fold, test=0), cases)
+        assert len(split.val) == 2
+        assert not split.test
+        assert set(split.train) == {case.case_id for case in cases} - set(split.val)
+        validated += split.val
+    assert sorted(validated) == [case.case_id for case in cases]
+
+
+def test_a_fold_without_test_cases_is_scored_on_its_validation_cases(
+    tmp_path: Path, fit_config: MakeConfig
+) -> None:
+    config = fit_config(tmp_path, split__folds=3, split__fold=1, split__test=0, trainer__max_epochs=1)
+    result = fit(config)
+    split = json.loads((result.run / "split.json").read_text())
+    assert result.summary["split"] == "val"
+    assert sorted({row.case_id for row in result.rows}) == split["val"]
+
+
+def test_without_validation_and_test_the_last_weights_are_kept(
+    tmp_path: Path, fit_config: MakeConfig
+) -> None:
+    result = fit(fit_config(tmp_path, split__val=0, split__test=0))
+    assert result.summary["checkpoint"] == "last.ckpt"
+    assert result.rows == ()
+    assert [path.name for path in (result.run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert read_metrics_csv(result.run / "metrics.csv") == []
+    assert json.loads((result.run / "metrics.json").read_text())["cases"] == 0
+
+
+# What can be trained
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param(
+            {
+                "model__spatial_dims": 2,
+                "model__head": "softmax",
+                "loss__name": "cross_entropy",
+                "data__modalities": ["flair", "t1ce"],
+                "patch__size": [32, 32],
+                "slices__first": 8,
+                "slices__last": 24,
+            },
+            id="2d-softmax",
+        ),
+        pytest.param(
+            {"model__spatial_dims": 2, "patch__size": [32, 32], "slices__axis": "coronal"}, id="2d-sigmoid"
+        ),
+        pytest.param({"model__head": "softmax"}, id="3d-softmax"),
+        pytest.param(
+            {
+                "model__name": "dynunet",
+                "model__params": {"filters": [4, 8, 8], "deep_supervision": True},
+                "optim__name": "sgd",
+                "optim__schedule": "poly",
+            },
+            id="3d-deep-supervision",
+        ),
+        pytest.param(
+            {
+                "optim__ema_decay": None,
+                "optim__name": "adam",
+                "optim__schedule": "plateau",
+                "trainer__accumulate_grad_batches": 2,
+                "data__workers": 2,
+                "trainer__precision": "bf16-mixed",
+            },
+            id="3d-bf16-workers",
+        ),
+    ],
+)
+def test_heads_dimensions_and_deep_supervision(
+    tmp_path: Path, fit_config: MakeConfig, overrides: dict
+) -> None:
+    result = fit(fit_config(tmp_path, trainer__max_epochs=1, **overrides))
+    assert [row.region for row in result.rows] == ["ET", "TC", "WT"]
+    assert all(0.0 <= row.dice <= 1.0 for row in result.rows)
+    assert list(logged(result.run, "val/dice_WT")) == [0]
+
+
+def test_phantoms_stand_in_for_a_data_set(tmp_path: Path, fit_config: MakeConfig) -> None:
+    config = fit_config(
+        tmp_path,
+        data__root=None,
+        data__store=None,
+        data__phantoms={"cases": 4, "size": [32, 32, 32], "seed": 1},
+        trainer__max_epochs=1,
+    )
+    half = tmp_path / ".phantoms" / "4-32x32x32-seed1" / "BraTS2021_00000"
+    half.mkdir(parents=True)
+    (half / "BraTS2021_00000_t1.nii.gz").write_bytes(b"what an interrupted session left")
+    assert fit(config).summary["cases"] == 1
+    assert len(list((tmp_path / ".phantoms").glob("*/*/*_seg.nii.gz"))) == 4
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / ".phantoms").rglob("*.nii.gz")}
+    prepared = {path: path.stat().st_mtime_ns for path in (tmp_path / ".prepared").rglob("*")}
+    assert len(list((tmp_path / ".prepared").iterdir())) == 4
+    fit(dataclasses.replace(config, name="again"))
+    # Neither phantoms nor prepared cases are made a second time.
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / ".phantoms").rglob("*.nii.gz")} == made
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / ".prepared").rglob("*")} == prepared
+
+
+# Resuming
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param({"optim__ema_decay": None}, id="plain"),
+        pytest.param({"model__params": {"filters": [4, 8], "dropout": 0.3}}, id="dropout-ema"),
+        pytest.param(
+            {
+                "model__spatial_dims": 2,
+                "patch__size": [32, 32],
+                "optim__schedule": "plateau",
+                "optim__plateau_patience": 1,
+                "model__params": {"filters": [4, 8], "dropout": 0.3, "normalisation": "batch"},
+            },
+            id="2d-plateau-batch-norm",
+        ),
+    ],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, overrides: dict
+) -> None:
+    shared = {"trainer__max_epochs": 4, "optim__warmup": 0.4, **overrides}
+    whole = fit(fit_config(tmp_path, "whole", **shared))
+
+    seed_epoch = EpochSeeds.on_train_batch_start
+
+    def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
+        if (trainer.current_epoch, batch_idx) == (2, 1):
+            raise KeyboardInterrupt
+        seed_epoch(self, trainer, pl_module, batch, batch_idx)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(EpochSeeds, "on_train_batch_start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(fit_config(tmp_path, "parts", **shared))
+    assert signal.getsignal(signal.SIGINT) is handler
+    run = tmp_path / "parts"
+    assert not (run / "metrics.csv").exists()
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 1
+
+    torch.rand(7)  # a new session finds the generators in some other state
+    resumed = fit(FitConfig(resume=str(run)))
+    assert resumed.run == run
+    assert_same_state(whole.run, run)
+    assert resumed.rows == whole.rows
+    assert logged(run, "val/dice") == logged(whole.run, "val/dice")
+    assert logged(run, "train/lr") == pytest.approx(logged(whole.run, "train/lr"))
+
+
+def test_a_killed_run_is_resumed(tmp_path: Path, fit_config: MakeConfig) -> None:
+    epochs = 15
+    config = fit_config(tmp_path, "killed", trainer__max_epochs=epochs, patch__per_epoch=8)
+    save_config(config, tmp_path / "killed.yaml")
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "brats3d.fit", "--config", str(tmp_path / "killed.yaml")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (run / "checkpoints" / "last.ckpt").exists():
+            assert process.poll() is None, "the training ended before it wrote a checkpoint"
+            assert time.monotonic() < deadline, "no checkpoint"
+            time.sleep(0.005)
+        process.kill()
+    reached = read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"]
+    assert reached < epochs - 1
+    assert not (run / "metrics.csv").exists()
+
+    fit(FitConfig(resume="killed", folder=str(tmp_path)))
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == epochs - 1
+    with (run / "logs" / "csv" / "part-1" / "metrics.csv").open(newline="") as rows:
+        continued = {int(row["epoch"]) for row in csv.DictReader(rows) if row["val/dice"]}
+    assert continued == set(range(reached + 1, epochs))
+    assert len(read_metrics_csv(run / "metrics.csv")) == 3
+
+
+def test_a_finished_run_is_scored_again_and_not_trained_further(
+    tmp_path: Path, trained: FitResult, fit_config: MakeConfig
+) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "finished"))
+    (run / "metrics.csv").unlink()
+    result = fit(FitConfig(resume="last", folder=str(tmp_path)))
+    assert result.run == run
+    assert result.rows == trained.rows
+    assert_same_state(run, trained.run)
+
+
+def test_a_resumed_run_keeps_its_split_when_the_data_set_grows(
+    tmp_path: Path, copied_set: Path, fit_config: MakeConfig
+) -> None:
+    config = fit_config(tmp_path, data__root=str(copied_set), trainer__max_epochs=1)
+    result = fit(config)
+    kept = json.loads((result.run / "split.json").read_text())
+    more = tmp_path / "more"
+    write_phantoms(more, cases=9, size=(32, 32, 32), seed=4)
+    for case_id in ("BraTS2021_00007", "BraTS2021_00008"):
+        (more / case_id).rename(copied_set / case_id)
+    assert assembly.split_cases(config.split, discover(copied_set).cases).to_dict() != kept
+    again = fit(FitConfig(resume=str(result.run)))
+    assert json.loads((result.run / "split.json").read_text()) == kept
+    assert again.rows == result.rows
+
+
+def test_a_case_of_the_run_that_is_gone(tmp_path: Path, copied_set: Path, fit_config: MakeConfig) -> None:
+    result = fit(fit_config(tmp_path, data__root=str(copied_set), trainer__max_epochs=1))
+    shutil.rmtree(copied_set / result.rows[0].case_id)
+    with pytest.raises(RunError, match="no longer in the data set") as caught:
+        fit(FitConfig(resume=str(result.run)))
+    assert caught.value.where == result.rows[0].case_id
+
+
+def test_a_torn_checkpoint_is_not_resumed(tmp_path: Path, trained: FitResult) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "torn"))
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(RunError, match="cannot read the checkpoint") as caught:
+        fit(FitConfig(resume=str(run)))
+    assert caught.value.where == last
+
+
+def test_a_run_that_has_no_checkpoint_yet(tmp_path: Path, trained: FitResult) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "young"))
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        fit(FitConfig(resume=str(run)))
+
+
+def test_a_run_that_does_not_exist(trained: FitResult) -> None:
+    with pytest.raises(RunError, match=r"did you mean .*trained") as caught:
+        fit(FitConfig(resume="trainde", folder=str(trained.run.parent)))
+    assert str(caught.value.where) == "trainde"
+
+
+# Time budget
+
+
+def test_a_time_budget_ends_the_training(tmp_path: Path, fit_config: MakeConfig) -> None:
+    most = 100_000
+    config = fit_config(
+        tmp_path,
+        trainer__max_epochs=most,
+        trainer__max_minutes=0.05,
+        trainer__check_val_every_n_epoch=1000,
+        optim__schedule="cosine",
+    )
+    result = fit(config)
+    rates = logged(result.run, "train/lr")
+    assert 0 < len(rates) < most
+    # The schedule ends with the budget, and the last epoch validates.
+    assert rates[max(rates)] < 0.5 * config.optim.lr
+    assert list(logged(result.run, "val/dice")) == [max(rates)]
+    assert result.summary["checkpoint"] == "best.ckpt"
+    assert result.summary["training_minutes"] > 0
+    # It is over: resuming scores it again.
+    again = fit(FitConfig(resume=str(result.run)))
+    assert again.rows == result.rows
+    assert len(logged(result.run, "train/lr")) == len(rates)
+
+
+# Settings that cannot work
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where"),
+    [
+        ({"trainer__precision": "16-mixed"}, "trainer.precision"),
+        ({"trainer__precision": "bf16"}, "trainer.precision"),
+        ({"trainer__accelerator": "tpu"}, "trainer.accelerator"),
+        ({"trainer__strategy": "dpp"}, "trainer"),
+        ({"trainer__devices": 0}, "trainer"),
+        ({"trainer__max_epochs": 0}, "trainer.max_epochs"),
+        ({"trainer__max_minutes": 0.0}, "trainer.max_minutes"),
+        ({"trainer__check_val_every_n_epoch": 0}, "trainer.check_val_every_n_epoch"),
+        ({"trainer__accumulate_grad_batches": 0}, "trainer.accumulate_grad_batches"),
+        ({"trainer__log_every_n_steps": -1}, "trainer.log_every_n_steps"),
+        ({"patch__per_epoch": 1}, "patch.per_epoch"),
+        ({"patch__batch_size": 0}, "patch.batch_size"),
+        ({"patch__foreground": 1.5}, "patch.foreground"),
+        ({"optim__ema_decay": 1.0}, "optim.ema_decay"),
+        ({"optim__warmup": 1.5}, "optim.warmup"),
+        ({"optim__lr": -1.0}, "optim.lr"),
+        ({"optim__name": "adamv"}, "optim.name"),
+        ({"optim__schedule": "cosin"}, "optim.schedule"),
+        ({"optim__plateau_factor": 0.0}, "optim.plateau_factor"),
+        ({"data__workers": -1}, "data.workers"),
+        ({"patch__size": [16, 16]}, "patch.size"),
+        ({"model__spatial_dims": 4, "patch__size": [16, 16, 16, 16]}, "model.spatial_dims"),
+        ({"model__spatial_dims": 2, "patch__size": [32, 32], "slices__axis": "axila"}, "slices.axis"),
+        (
+            {"model__spatial_dims": 2, "patch__size": [32, 32], "slices__first": 30, "slices__last": 31},
+            "slices.first, slices.last",
+        ),
+        (
+            {"model__spatial_dims": 2, "patch__size": [32, 32], "preprocess__orientation": "LPS"},
+            "preprocess.orientation",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_found_before_there_is_a_run(
+    tmp_path: Path, fit_config: MakeConfig, overrides: dict, where: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fit(fit_config(tmp_path, **overrides))
+    assert caught.value.where == where
+    assert list(tmp_path.iterdir()) == []
