@@ -90,7 +90,8 @@ def _list(key: str, values: Sequence[str], item: Any, texts: dict[str, list[str]
         return f"--{key}"
     if len(values) == 1 and (_is_bracketed(values[0]) or values[0] in {"null", ""}):
         texts.pop(key, None)
-        return f"--{key}={values[0]}"
+        value = f"[{values[0][1:-1]}]" if values[0].startswith("(") else values[0]
+        return f"--{key}={value}"
     single = [part.strip() for value in values for part in value.split(",") if part.strip()]
     if item is not str:
         return f"--{key}=[{', '.join(single)}]"

@@ -152,7 +152,7 @@ class TestOverrides:
         assert fit_words("--model.params.filters=[8, 16]").model.params == {"filters": [8, 16]}
         assert fit_words("--model.params", "{feature_size: 24}").model.params == {"feature_size": 24}
         added = fit_words("--config", "unet3d.yaml", "--model.params.dropout", "0.1").model.params
-        assert added == {"filters": [32, 64, 128, 256, 320], "dropout": 0.1}
+        assert added == load_config("unet3d.yaml").model.params | {"dropout": 0.1}
         assert load_config(model__params={"feature_size": 24}).model.params == {"feature_size": 24}
 
     def test_parameters_of_a_file_replace_the_default(self) -> None:
@@ -180,7 +180,7 @@ class TestRecipes:
         monkeypatch.chdir(tmp_path)
         made = fit_words("--config", "cpu_20min.yaml")
         assert made == fit_words("--config=cpu_20min.yaml") == load_config("cpu_20min.yaml")
-        assert made.model.name == "dynunet"
+        assert made != FitConfig()
 
     def test_a_file_of_that_name_here_comes_first(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
