@@ -16,6 +16,7 @@ from torch import nn
 from brats3d.errors import ConfigError
 from brats3d.models import attention_unet, dynunet, residual_unet, segresnet, swin_unetr, unet
 from brats3d.models.architecture import PARAMS_KEY, Architecture
+from brats3d.models.cpu_kernels import adapt_to_cpu
 from brats3d.models.heads import Head
 from brats3d.registry import check_params, look_up
 
@@ -64,7 +65,7 @@ def build_network(
     network = architecture.build(
         spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels, **params
     )
-    return network.to(memory_format=_CHANNELS_LAST[spatial_dims])  # type: ignore[call-overload]
+    return adapt_to_cpu(network).to(memory_format=_CHANNELS_LAST[spatial_dims])  # type: ignore[call-overload]
 
 
 def valid_patch_multiple(name: str, params: Mapping[str, Any], spatial_dims: int) -> tuple[int, ...]:

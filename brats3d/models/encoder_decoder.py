@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]  # not in its __all__
+from torch.jit import is_scripting, is_tracing
 
 from brats3d.errors import ConfigError
 from brats3d.models.architecture import PARAMS_KEY

@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]  # not in its __all__
-from torch.nn import functional
+from torch import nn
 
 from brats3d.models.architecture import PARAMS_KEY
 from brats3d.registry import look_up
@@ -17,47 +14,9 @@ from brats3d.registry import look_up
 LEAKY_SLOPE = 0.01
 
 
-class InstanceNorm(nn.Module):
-    """Instance normalisation with learnable scale and shift (Ulyanov et al. 2016), for 2D and 3D.
-
-    Same result and parameter names as ``torch.nn.InstanceNorm3d(affine=True)``. On a CPU each
-    sample goes through the batch-normalisation kernel, which computes the same statistics for one
-    sample but keeps the channels-last layout (and so is several times faster there).
-    """
-
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        """Start as plain standardisation."""
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise each channel of each sample, ``(B, C, *S)``."""
-        if is_scripting():
-            return functional.instance_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        return self._forward_eager(x)
-
-    @torch.jit.unused
-    def _forward_eager(self, x: Tensor) -> Tensor:
-        exporting = is_tracing() or torch.compiler.is_compiling()
-        if exporting or x.device.type != "cpu":
-            return functional.instance_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        samples = [
-            functional.batch_norm(sample, None, None, self.weight, self.bias, True, 0.0, self.eps)
-            for sample in (x.split(1) if x.shape[0] > 1 else (x,))
-        ]
-        return torch.cat(samples) if len(samples) > 1 else samples[0]
-
-
-def replace_instance_norm(network: nn.Module) -> nn.Module:
-    """Put :class:`InstanceNorm` in the place of PyTorch's affine instance normalisations, in place."""
-    for name, child in network.named_children():
-        if isinstance(child, nn.InstanceNorm2d | nn.InstanceNorm3d) and child.affine:
-            setattr(network, name, InstanceNorm(child.num_features, child.eps))
-        else:
-            replace_instance_norm(child)
-    return network
+def _instance_norm(spatial_dims: int, channels: int) -> nn.Module:
+    kind = nn.InstanceNorm3d if spatial_dims == 3 else nn.InstanceNorm2d
+    return kind(channels, affine=True)
 
 
 def _batch_norm(spatial_dims: int, channels: int) -> nn.Module:
@@ -66,7 +25,7 @@ def _batch_norm(spatial_dims: int, channels: int) -> nn.Module:
 
 NORMALISATIONS: Mapping[str, Callable[[int, int], nn.Module]] = MappingProxyType(
     {
-        "instance": lambda spatial_dims, channels: InstanceNorm(channels),
+        "instance": _instance_norm,
         "batch": _batch_norm,
         "none": lambda spatial_dims, channels: nn.Identity(),
     }

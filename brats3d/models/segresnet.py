@@ -15,7 +15,6 @@ from brats3d.models.layers import (
     MONAI_ACTIVATIONS,
     MONAI_NORMALISATIONS,
     NORMALISATIONS,
-    replace_instance_norm,
 )
 from brats3d.registry import look_up
 
@@ -63,7 +62,7 @@ def build_segresnet(
         _reject("blocks_up", blocks_up, f"{len(filters) - 1} numbers, one fewer than levels of filters")
     look_up(ACTIVATIONS, activation, f"{PARAMS_KEY}.activation")
     look_up(NORMALISATIONS, normalisation, f"{PARAMS_KEY}.normalisation")
-    network = SegResNet(
+    return SegResNet(
         spatial_dims=spatial_dims,
         init_filters=filters[0],
         in_channels=in_channels,
@@ -74,7 +73,6 @@ def build_segresnet(
         blocks_down=tuple(blocks_down),
         blocks_up=tuple(blocks_up),
     )
-    return replace_instance_norm(network)
 
 
 def _reject(name: str, got: object, expected: str) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from brats3d.errors import ConfigError, MissingExtraError
 from brats3d.models.architecture import PARAMS_KEY, Architecture, check_fraction
-from brats3d.models.layers import MONAI_NORMALISATIONS, NORMALISATIONS, replace_instance_norm
+from brats3d.models.layers import MONAI_NORMALISATIONS, NORMALISATIONS
 from brats3d.registry import look_up
 
 LEVELS = 5  # patch embedding and four merging stages, each halving the sides
@@ -61,7 +61,7 @@ def build_swin_unetr(
         ) from error
     from monai.networks.nets.swin_unetr import SwinUNETR
 
-    network = SwinUNETR(
+    return SwinUNETR(
         in_channels=in_channels,
         out_channels=out_channels,
         depths=tuple(depths),
@@ -75,7 +75,6 @@ def build_swin_unetr(
         use_checkpoint=checkpoint_activations,
         spatial_dims=spatial_dims,
     )
-    return replace_instance_norm(network)
 
 
 def _check_sizes(feature_size: int, depths: Sequence[int], num_heads: Sequence[int]) -> None:
