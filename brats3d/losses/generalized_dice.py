@@ -12,7 +12,10 @@ VOLUME_WEIGHTS = ("square", "simple", "uniform")
 
 
 class GeneralizedDice(Float32Loss):
-    """Dice loss over all channels at once, each weighted by its inverse (squared) volume."""
+    """Dice loss over all channels at once, each weighted by its inverse (squared) volume.
+
+    A sample in which every counted channel is empty costs nothing and teaches nothing.
+    """
 
     def __init__(
         self,
