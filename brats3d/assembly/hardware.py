@@ -43,10 +43,12 @@ def hardware(accelerator: str, precision: str) -> Hardware:
 
     choices = ("auto", "cpu", "gpu", "cuda")
     if accelerator not in choices:
+        ordered = closest_first(accelerator, choices)
         raise ConfigError(
             f"unknown accelerator {accelerator!r}",
             where="trainer.accelerator",
-            expected="one of " + ", ".join(closest_first(accelerator, choices)),
+            expected="one of " + ", ".join(ordered),
+            remedy=f"did you mean {ordered[0]!r}?",
         )
     has_gpu = torch.cuda.is_available()
     if accelerator in {"gpu", "cuda"} and not has_gpu:

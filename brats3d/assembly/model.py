@@ -62,7 +62,7 @@ def build_network(config: FitConfig, head: Head) -> nn.Module:
                 expected=f"{chosen.spatial_dims} numbers, since model.spatial_dims is {chosen.spatial_dims}",
             )
         if size is not None:
-            models.check_patch_size(chosen.name, chosen.params, size)
+            models.check_patch_size(chosen.name, chosen.params, size, where=key)
     return models.build_network(
         chosen.name,
         spatial_dims=chosen.spatial_dims,

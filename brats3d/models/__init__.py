@@ -78,11 +78,19 @@ def valid_patch_multiple(name: str, params: Mapping[str, Any], spatial_dims: int
     return architecture.patch_multiple(architecture.complete(params), spatial_dims)
 
 
-def check_patch_size(name: str, params: Mapping[str, Any], patch_size: Sequence[int]) -> None:
+def check_patch_size(
+    name: str, params: Mapping[str, Any], patch_size: Sequence[int], *, where: str = "patch.size"
+) -> None:
     """Check that a patch fits the down-sampling of a network.
 
     Sides must be divisible by :func:`valid_patch_multiple`, and at the coarsest level more than one
     pixel must remain, as one alone has no variance to normalise by.
+
+    Args:
+        name: Key of :data:`MODELS`.
+        params: Keyword parameters of the architecture.
+        patch_size: Voxels along each axis.
+        where: Configuration key that an error names.
 
     Raises:
         ConfigError: The patch does not fit; the message names the next size that does.
@@ -95,7 +103,7 @@ def check_patch_size(name: str, params: Mapping[str, Any], patch_size: Sequence[
     if list(patch_size) != valid:
         raise ConfigError(
             f"the patch does not fit the down-sampling of {name}",
-            where="patch_size",
+            where=where,
             got=list(patch_size),
             expected=f"sides divisible by {list(multiple)}, with more than one cell of that size",
             remedy=f"the next valid size is {valid}",

@@ -125,7 +125,7 @@ def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> PatchDat
 
 
 def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
-    """Train, from a checkpoint where one is given.
+    """Train, from a checkpoint where one is given; without a first checkpoint no run is left.
 
     Raises:
         OutputError: Disk full, or the folder of the run cannot be written to any more.
@@ -142,6 +142,9 @@ def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint:
         if error.errno in _WRITE_ERRORS:
             raise output_error(run.path, error) from error
         raise
+    finally:
+        if not run.has_checkpoint():
+            run.discard()
 
 
 def _find_cases(config: FitConfig) -> Discovery:

@@ -146,7 +146,14 @@ def _check_fits(run: RunFolder, key: str, convention: LabelConvention, first: Ru
 
 
 def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:
-    if config.files is not None:
+    if config.files and config.input is not None:
+        raise ConfigError(
+            "a folder and single files exclude each other",
+            where="input, files",
+            got=config.input,
+            remedy="leave out --input or --files",
+        )
+    if config.files:
         return [_case_of_files(config.files, trained)]
     if config.input is None:
         raise ConfigError(

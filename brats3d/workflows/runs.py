@@ -54,26 +54,43 @@ class RunFolder:
         """Choose the folder of a new run; nothing is written.
 
         Raises:
-            OutputError: A run of that name exists.
+            OutputError: A run of that name exists, or something else is in its place.
         """
         model = config.model
         name = config.name or f"{model.name}{model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
         run = cls(Path(config.folder) / name)
         if (run.path / "config.yaml").exists():
+            raise run._exists_already()
+        # An unfinished run is removed as a whole: it must not share its folder with anything.
+        if run.path.exists() and not (run.path.is_dir() and not any(run.path.iterdir())):
             raise OutputError(
-                "a run of that name exists already",
+                "the folder of the run is not empty",
                 where=run.path,
-                remedy=f"choose another --name, or continue it with --resume {run.path}",
+                expected="an empty folder, or none",
+                remedy="choose another --name or --folder, or remove what is there",
             )
         return run
 
+    def _exists_already(self) -> OutputError:
+        return OutputError(
+            "a run of that name exists already",
+            where=self.path,
+            remedy=f"choose another --name, or continue it with --resume {self.path}",
+        )
+
     def begin(self, config: FitConfig, *, split: Split, layout: str, convention: LabelConvention) -> None:
-        """Make the folder and write what the run starts from; on failure nothing new is left.
+        """Make the folder and write what the run starts from; on failure the folder is removed.
 
         Raises:
-            OutputError: The folder cannot be written to.
+            OutputError: The folder cannot be written to, or another process has just begun this run.
         """
-        is_new = not self.path.exists()
+        make_folder(self.path.parent)
+        try:
+            self.path.mkdir(exist_ok=self.path.is_dir())
+        except FileExistsError:
+            raise self._exists_already() from None
+        except OSError as error:
+            raise output_error(self.path, error) from error
         labels = {
             "layout": layout,
             "convention": convention.name,
@@ -87,10 +104,13 @@ class RunFolder:
             write_json(self.path / "environment.json", environment(config.seed))
             # Last, since a folder with config.yaml counts as a run.
             save_config(config, self.path / "config.yaml")
-        except OutputError:
-            if is_new:
-                shutil.rmtree(self.path, ignore_errors=True)
+        except BaseException:
+            self.discard()
             raise
+
+    def discard(self) -> None:
+        """Remove a run that cannot be resumed, so that its name is free again."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, folder: str = "runs") -> RunFolder:
@@ -152,6 +172,10 @@ class RunFolder:
             return LabelConvention(record["convention"], tissues, regions)
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise _incomplete(self.path / "labels.json", error) from error
+
+    def has_checkpoint(self) -> bool:
+        """Whether the run can be resumed or predicted with."""
+        return any((self.checkpoints / f"{name}.ckpt").is_file() for name in CHECKPOINTS)
 
     def checkpoint(self, kind: str = "best") -> Path:
         """Path of a checkpoint; without a validated one, ``best`` is the last.
