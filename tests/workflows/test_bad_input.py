@@ -471,6 +471,40 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(
     assert_nothing_half_written(tmp_path / "runs")
 
 
+def test_a_run_whose_folder_cannot_be_made(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> None:
+        if path.name == "run":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match="permissions") as caught:
+        fit(fit_config(tmp_path / "runs"))
+    assert caught.value.where == tmp_path / "runs" / "run"
+
+
+def test_two_processes_do_not_begin_the_same_run(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    is_dir = Path.is_dir
+
+    def other_was_faster(path: Path) -> bool:
+        seen = is_dir(path)
+        if path == run and not seen:
+            run.mkdir()
+        return seen
+
+    monkeypatch.setattr(Path, "is_dir", other_was_faster)
+    with pytest.raises(OutputError, match="exists already"):
+        fit(fit_config(tmp_path))
+    assert list(run.iterdir()) == []
+
+
 def test_a_disk_that_fills_up_later_keeps_what_can_be_resumed(
     tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
