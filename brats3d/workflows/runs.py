@@ -16,7 +16,7 @@ from typing import Any
 from brats3d import __version__
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.splits import Split
-from brats3d.errors import DataError, OutputError, RunError, closest_first
+from brats3d.errors import DataError, OutputError, RunError, closest_first, output_error
 from brats3d.files import make_folder, write_json
 from brats3d.labels import LabelConvention, Region
 
