@@ -36,7 +36,9 @@ class PhantomConfig:
     size: tuple[int, int, int] = (64, 64, 64)
     """Voxels along each axis."""
     seed: int = 0
-    """Seed of the first phantom."""
+    """Seed of the set of phantoms."""
+    without_et: float = 0.0
+    """Share of tumours without enhancing part."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class DataConfig:
     store: str | None = None
     """Folder of prepared cases, shared by runs; by default `.prepared` beside the runs."""
     workers: int | None = None
-    """Processes that read and augment patches; by default one per core that is left over."""
+    """Processes that read and augment patches; by default none on CPUs, else one per core."""
     phantoms: PhantomConfig = field(default_factory=PhantomConfig)
     """Phantoms that stand in for a data set."""
 
@@ -125,11 +127,11 @@ class SliceConfig:
 class PatchConfig:
     """What one training step sees."""
 
-    size: tuple[int, ...] = (64, 64, 64)
+    size: tuple[int, ...] = (48, 48, 48)
     """Patch size in voxels; two numbers for 2-D networks (slices are resized to it)."""
     batch_size: int = 2
     """Patches per step and process."""
-    per_epoch: int = 24
+    per_epoch: int = 40
     """Patches per epoch over all processes."""
     foreground: float = 0.5
     """Share of patches centred on a tumour voxel (a class drawn evenly)."""
@@ -185,7 +187,7 @@ class ModelConfig:
     """2 (slices) or 3 (volumes)."""
     head: str = "sigmoid"
     """sigmoid (one channel per region) or softmax (one channel per class, background included)."""
-    params: dict[str, Any] = field(default_factory=lambda: {"filters": [12, 24, 48, 96]})
+    params: dict[str, Any] = field(default_factory=lambda: {"filters": [16, 32, 64, 128]})
     """Parameters of the network, see the model's documentation."""
 
 
@@ -227,7 +229,7 @@ class OptimConfig:
 class TrainerConfig:
     """Names and meanings are Lightning's ``Trainer``'s, but for ``max_minutes``."""
 
-    max_epochs: int = 30
+    max_epochs: int = 10
     """Epochs; with `max_minutes`, an upper bound."""
     max_minutes: float | None = None
     """Time budget of the whole fit without the final test; the schedule stretches or shrinks to fit."""
@@ -400,7 +402,7 @@ class SynthesizeConfig:
     layout: str = "brats2021"
     """Naming of the files."""
     seed: int = 0
-    """Seed of the first case."""
+    """Seed of the data set."""
     size: tuple[int, int, int] = (96, 96, 96)
     """Voxels along each axis."""
     labels: bool = True

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def build_training_data(
-    config: FitConfig, training: Sequence[StoredCase], validation: Sequence[StoredCase]
+    config: FitConfig, training: Sequence[StoredCase], validation: Sequence[StoredCase], device: str
 ) -> PatchDataModule:
-    """Patches or slices for training, prepared cases for validation.
+    """Patches or slices for training on ``device``, prepared cases for validation.
 
     Raises:
         ConfigError: A setting that cannot work.
@@ -32,7 +32,7 @@ def build_training_data(
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
-        workers=_workers(config.data.workers),
+        workers=_workers(config.data.workers, device),
     )
 
 
@@ -90,9 +90,13 @@ def build_augmentation(config: FitConfig) -> Augmentation:
     return build(config.model.spatial_dims, **dataclasses.asdict(config.augment))
 
 
-def _workers(configured: int | None) -> int:
-    """Worker processes: as configured, else one per core that the training leaves over, at most 8."""
+def _workers(configured: int | None, device: str) -> int:
+    """Worker processes: as configured; else none on CPUs, where they would take cores from the training.
+
+    (Three busy threads on two cores made a step ten times slower: the training's threads wait for
+    each other at every layer, and each wait is as long as the slowest.)
+    """
     if configured is not None:
         return configured
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores - 1))
+    return 0 if device == "cpu" else max(1, min(8, cores - 1))

@@ -86,7 +86,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     clock = assembly.build_clock(config, started_at)
     module = assembly.build_module(config, found.convention, machine.inference, clock)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
-    data = _prepare(config, cases)
+    data = _prepare(config, cases, machine.device)
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
@@ -98,13 +98,14 @@ def fit(config: FitConfig | None = None) -> FitResult:
         found.convention.name,
     )
     _train(trainer, module, data, run, checkpoint)
+    training_minutes = clock.elapsed_s / 60
     part = "test" if cases["test"] else "val"
     rows = _score(config, run, found.convention, cases[part], module, machine.inference)
     summary = {
         **summarise(rows),
         "split": part,
         "checkpoint": run.checkpoint().name,
-        "training_minutes": round(clock.elapsed_s / 60, 2),
+        "training_minutes": round(training_minutes, 2),
         "minutes": round((time.monotonic() - started_at) / 60, 2),
     }
     write_metrics_csv(run.metrics_csv, rows)
@@ -112,7 +113,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     return FitResult(run.path, tuple(rows), summary)
 
 
-def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> PatchDataModule:
+def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]], device: str) -> PatchDataModule:
     """Prepare all cases, as far as the store does not have them.
 
     Test cases too: a file that cannot be used shall be found before the training, not after it.
@@ -121,7 +122,7 @@ def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> PatchDat
     preprocessing = assembly.build_preprocessing(config)
     prepared = prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
     train, val = len(cases["train"]), len(cases["val"])
-    return assembly.build_training_data(config, prepared[:train], prepared[train : train + val])
+    return assembly.build_training_data(config, prepared[:train], prepared[train : train + val], device)
 
 
 def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
