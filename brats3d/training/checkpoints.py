@@ -98,6 +98,8 @@ class BestAndLast(Checkpoint):
         """Write what is due."""
         due = self._validated or trainer.should_stop
         due = due or time.monotonic() - self._written_at >= 60.0 * self.minutes
+        # Saving is a joint act of all processes, whose clocks may differ.
+        due = trainer.strategy.broadcast(due)
         score = trainer.callback_metrics.get(self.monitor) if self._validated else None
         if score is not None and (self.best_score is None or float(score) > self.best_score):
             self.best_score, self.best_epoch = float(score), trainer.current_epoch

@@ -15,6 +15,8 @@ class Clock(Callback):
     learning-rate schedule always ends where the training ends. The last epoch is recognised
     before it starts, since it must validate; it starts only when it fits into the budget.
 
+    Where several processes train together, the clock of the first one counts.
+
     Args:
         max_epochs: Number of epochs.
         max_minutes: Time budget in minutes, or None.
@@ -47,6 +49,11 @@ class Clock(Callback):
             return done
         return min(1.0, max(done, self.elapsed_s / self._training_ends_s()))
 
+    def shared_progress(self, trainer: Trainer) -> float:
+        """Progress that is the same in all processes; all of them must ask."""
+        progress = self.progress(trainer)
+        return progress if self.budget_s is None else float(trainer.strategy.broadcast(progress))
+
     def remaining_s(self, trainer: Trainer) -> float | None:
         """Estimate of the seconds left, or None before there is one."""
         if self.budget_s is not None:
@@ -78,7 +85,7 @@ class Clock(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the time and make the last epoch validate."""
         self._epoch_started_s = self.elapsed_s
-        self._in_last_epoch = self._is_last_epoch(trainer)
+        self._in_last_epoch = bool(trainer.strategy.broadcast(self._is_last_epoch(trainer)))
         if self._in_last_epoch:
             trainer.check_val_every_n_epoch = 1
 
@@ -99,7 +106,7 @@ class Clock(Callback):
         # The first epoch warms caches up; later ones are a better guide.
         self.epoch_s = spent_s if trainer.current_epoch < 2 else (self.epoch_s + spent_s) / 2
         overrun = self.budget_s is not None and self.elapsed_s > self.budget_s
-        if self._in_last_epoch or overrun:
+        if trainer.strategy.broadcast(self._in_last_epoch or overrun):
             trainer.should_stop = self._finished = True
 
     def state_dict(self) -> dict[str, Any]:

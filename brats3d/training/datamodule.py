@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from brats3d.data.datasets import CaseDataset, RunningSampler, Sample
 from brats3d.data.store import StoredCase
+from brats3d.errors import ConfigError
 
 
 class PatchDataModule(pl.LightningDataModule):
@@ -40,8 +41,20 @@ class PatchDataModule(pl.LightningDataModule):
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
+        """Batches: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``.
+
+        Raises:
+            ConfigError: Fewer samples in an epoch than one batch on each process.
+        """
         assert self.trainer is not None
+        needed = self.batch_size * self.trainer.world_size
+        if self.samples_per_epoch < needed:
+            raise ConfigError(
+                "an epoch is shorter than one batch on each process",
+                where="patch.per_epoch",
+                got=self.samples_per_epoch,
+                expected=f"{needed} or more ({self.trainer.world_size} x patch.batch_size)",
+            )
         sampler = RunningSampler(
             self.samples_per_epoch, rank=self.trainer.global_rank, ranks=self.trainer.world_size
         )
@@ -57,9 +70,13 @@ class PatchDataModule(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[StoredCase]:
-        """Whole cases, each on exactly one process."""
+        """Whole cases, shared out over the processes; some twice where they do not divide.
+
+        Each process gets equally many, as Lightning requires; the scores are kept by case id.
+        """
         assert self.trainer is not None
-        own = self.validation[self.trainer.global_rank :: self.trainer.world_size]
+        rank, ranks, count = self.trainer.global_rank, self.trainer.world_size, len(self.validation)
+        own = [self.validation[number % count] for number in range(rank, -(-count // ranks) * ranks, ranks)]
         return DataLoader(CaseDataset(own), batch_size=None, collate_fn=_as_is)
 
 

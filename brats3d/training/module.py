@@ -118,7 +118,7 @@ class SegmentationModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate."""
         chosen = self.optimisation
-        factor = rate_factor(chosen.schedule, self.clock.progress(self.trainer), chosen.warmup)
+        factor = rate_factor(chosen.schedule, self.clock.shared_progress(self.trainer), chosen.warmup)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = chosen.lr * factor * self._plateau_scale
 
@@ -165,15 +165,23 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each region and their mean, over all cases of all processes."""
-        if not self._case_dice:
+        case_dice = self._of_all_processes(self._case_dice)
+        if not case_dice:
             return
-        means = np.mean(list(self._case_dice.values()), axis=0)
+        means = np.mean([case_dice[case_id] for case_id in sorted(case_dice)], axis=0)
         for name, value in zip(self.region_names, means.tolist(), strict=True):
-            self.log(f"val/dice_{name}", value, sync_dist=True)
+            self.log(f"val/dice_{name}", value)
         dice = float(means.mean())
-        self.log("val/dice", dice, sync_dist=True)
+        self.log("val/dice", dice)
         if not self.trainer.sanity_checking:
             self._lower_rate_on_plateau(dice)
+
+    def _of_all_processes(self, case_dice: dict[str, list[float]]) -> dict[str, list[float]]:
+        if self.trainer.world_size == 1:
+            return case_dice
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, case_dice)
+        return {case_id: dice for part in parts for case_id, dice in part.items()}
 
     def _lower_rate_on_plateau(self, dice: float) -> None:
         if dice > self._best_dice:

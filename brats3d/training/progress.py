@@ -83,10 +83,10 @@ class TrainingProgress(Callback):
             self._loss = float(loss)
         self._show(trainer)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what the validation gave."""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what the validation gave (at the end of its epoch the metrics are still the last ones)."""
         self._batch_started_at = 0.0
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not trainer.is_global_zero:
             return
         dice = trainer.callback_metrics.get("val/dice")
         if dice is None:

@@ -23,7 +23,6 @@ from brats3d.data.store import PreparedStore
 from brats3d.errors import ConfigError, RunError, output_error
 from brats3d.files import write_json
 from brats3d.imaging import read_volume
-from brats3d.inference.forward import Precision
 from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
 from brats3d.workflows.preparation import prepare_cases, store_folder
@@ -75,21 +74,42 @@ def fit(config: FitConfig | None = None) -> FitResult:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         config = resumed.config()
     assembly.check_settings(config)
-    run = resumed or RunFolder.new(config)
+    pl = _lightning()
+    follows = pl.utilities.rank_zero_only.rank > 0
+    run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config))
     checkpoint = None if resumed is None else run.checkpoint("last")
     found = _find_cases(config)
     split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
     cases = _split_cases(split, found.cases, resumed)
 
-    _lightning().seed_everything(config.seed, verbose=False)
+    pl.seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
     module = assembly.build_module(config, found.convention, machine.inference, clock)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     data = _prepare(config, cases, machine.device)
     # Only now, when nothing about data and settings can fail any more, there is a run.
-    if resumed is None:
+    if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
+    if not follows:
+        _announce(run, cases, found)
+    _train(trainer, module, data, run, checkpoint)
+    if follows:
+        # The process that leads scores and writes; what called this function shall not do so twice.
+        raise SystemExit(0)
+    part = "test" if cases["test"] else "val"
+    minutes = clock.elapsed_s / 60
+    rows = _score(config, run, found.convention, cases[part], module, machine)
+    summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}
+    summary["training_minutes"] = round(minutes, 2)
+    summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
+    write_metrics_csv(run.metrics_csv, rows)
+    write_json(run.metrics_json, summary)
+    return FitResult(run.path, tuple(rows), summary)
+
+
+def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discovery) -> None:
+    run.invite()
     logger.info(
         "run %s: %d training, %d validation, %d test cases (layout %s, labels %s)",
         run.path,
@@ -97,20 +117,6 @@ def fit(config: FitConfig | None = None) -> FitResult:
         found.layout,
         found.convention.name,
     )
-    _train(trainer, module, data, run, checkpoint)
-    training_minutes = clock.elapsed_s / 60
-    part = "test" if cases["test"] else "val"
-    rows = _score(config, run, found.convention, cases[part], module, machine.inference)
-    summary = {
-        **summarise(rows),
-        "split": part,
-        "checkpoint": run.checkpoint().name,
-        "training_minutes": round(training_minutes, 2),
-        "minutes": round((time.monotonic() - started_at) / 60, 2),
-    }
-    write_metrics_csv(run.metrics_csv, rows)
-    write_json(run.metrics_json, summary)
-    return FitResult(run.path, tuple(rows), summary)
 
 
 def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]], device: str) -> PatchDataModule:
@@ -144,7 +150,7 @@ def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint:
             raise output_error(run.path, error) from error
         raise
     finally:
-        if not run.has_checkpoint():
+        if trainer.is_global_zero and not run.has_checkpoint():
             run.discard()
 
 
@@ -215,16 +221,18 @@ def _score(
     convention: LabelConvention,
     cases: Sequence[Case],
     module: Any,
-    precision: Precision,
+    machine: assembly.Hardware,
 ) -> list[RegionRow]:
     """Score the best checkpoint on whole cases, on the grid of their files."""
     from brats3d.training.checkpoints import read_checkpoint
 
     checkpoint = read_checkpoint(run.checkpoint())
     module.load_state_dict(checkpoint["state_dict"])
+    # After a training Lightning leaves the network in main memory.
+    network = module.network.to(machine.device)
     segmentation = CaseSegmentation(
         assembly.build_preprocessing(config),
-        assembly.build_segmenter(config, module.network, module.head, precision),
+        assembly.build_segmenter(config, network, module.head, machine.inference),
         assembly.build_postprocessing(config, convention),
         convention,
     )

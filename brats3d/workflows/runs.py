@@ -16,12 +16,13 @@ from typing import Any
 from brats3d import __version__
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.splits import Split
-from brats3d.errors import DataError, OutputError, RunError, closest_first, output_error
+from brats3d.errors import ConfigError, DataError, OutputError, RunError, closest_first, output_error
 from brats3d.files import make_folder, write_json
 from brats3d.labels import LabelConvention, Region
 
 _VERSIONED = ("torch", "monai", "pytorch-lightning", "numpy", "scipy", "nibabel")
 CHECKPOINTS = ("best", "last")
+_LED_RUN = "BRATS3D_LED_RUN"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,25 @@ class RunFolder:
                 remedy="choose another --name or --folder, or remove what is there",
             )
         return run
+
+    @classmethod
+    def joined(cls, config: FitConfig) -> RunFolder:
+        """The run of a training that another process leads, see :meth:`invite`.
+
+        Raises:
+            ConfigError: The processes were started together, and nothing tells the name of their run.
+        """
+        if config.name is None and _LED_RUN not in os.environ:
+            raise ConfigError(
+                "processes that are started together need the name of their run",
+                where="name",
+                remedy="give the run a --name",
+            )
+        return cls(Path(os.environ.get(_LED_RUN) or Path(config.folder) / str(config.name)))
+
+    def invite(self) -> None:
+        """Tell the processes that this one will start which run to join."""
+        os.environ[_LED_RUN] = str(self.path)
 
     def _exists_already(self) -> OutputError:
         return OutputError(

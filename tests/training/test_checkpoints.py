@@ -112,6 +112,7 @@ class Recorder(SimpleNamespace):
 
     def __init__(self) -> None:
         super().__init__(sanity_checking=False, should_stop=False, current_epoch=0, callback_metrics={})
+        self.strategy = SimpleNamespace(broadcast=lambda value: value)
         self.saved: list[str] = []
 
     def save_checkpoint(self, path: Path) -> None:

@@ -36,6 +36,7 @@ def make_trainer(every: int = 3) -> SimpleNamespace:
         fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=batches)),
         current_epoch=0,
         should_stop=False,
+        strategy=SimpleNamespace(broadcast=lambda value: value),
         check_val_every_n_epoch=every,
     )
 

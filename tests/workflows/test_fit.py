@@ -420,6 +420,46 @@ def test_a_time_budget_ends_the_training(tmp_path: Path, fit_config: MakeConfig)
     assert len(logged(result.run, "train/lr")) == len(rates)
 
 
+# Several processes
+
+
+def test_two_processes_train_one_run(tmp_path: Path, fit_config: MakeConfig) -> None:
+    config = fit_config(
+        tmp_path / "runs",
+        None,
+        trainer__devices=2,
+        trainer__strategy="ddp",
+        trainer__max_epochs=3,
+        trainer__max_minutes=5.0,
+        patch__batch_size=1,
+        patch__per_epoch=5,  # does not divide
+    )
+    save_config(config, tmp_path / "two.yaml")
+    command = [sys.executable, "-m", "brats3d.fit", "--config", str(tmp_path / "two.yaml")]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("run folder:") == 1
+    assert finished.stderr.count("validation Dice") == 3
+    (run,) = (path for path in (tmp_path / "runs").iterdir())
+    assert len(read_metrics_csv(run / "metrics.csv")) == 3
+    assert list(logged(run, "val/dice")) == [0, 1, 2]
+    last = read_checkpoint(run / "checkpoints" / "last.ckpt")
+    # Two samples on each process in each of three epochs.
+    assert last["global_step"] == 6
+
+
+def test_processes_started_together_need_the_name_of_their_run(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BRATS3D_LED_RUN", raising=False)
+    with pytest.raises(ConfigError) as caught:
+        RunFolder.joined(fit_config(tmp_path, None))
+    assert caught.value.where == "name"
+    assert RunFolder.joined(fit_config(tmp_path, "ours")).path == tmp_path / "ours"
+    RunFolder(tmp_path / "led").invite()
+    assert RunFolder.joined(fit_config(tmp_path, None)).path == tmp_path / "led"
+
+
 # Settings that cannot work
 
 
