@@ -1,7 +1,8 @@
-"""Tiny phantoms and a tiny trained run, shared by the tests of the workflows."""
+"""Tiny phantoms, a tiny trained run and checks, shared by the tests of the workflows."""
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from brats3d.config import FitConfig, load_config
 from brats3d.data.phantom import write_phantoms
+from brats3d.errors import Brats3dError
 from brats3d.workflows.fit import FitResult, fit
 
 MakeConfig = Callable[..., FitConfig]
@@ -63,3 +65,53 @@ def trained(fit_config: MakeConfig, tmp_path_factory: pytest.TempPathFactory) ->
 def copied_set(phantom_set: Path, tmp_path: Path) -> Path:
     """The phantoms in a folder of the test's own."""
     return Path(shutil.copytree(phantom_set, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def logged() -> Callable[[Path, str], dict[int, float]]:
+    """Reads a column of a run's logs: epoch to value, over all sessions."""
+
+    def read(run: Path, column: str) -> dict[int, float]:
+        values = {}
+        for file in sorted((run / "logs").glob("csv/part-*/metrics.csv")):
+            with file.open(newline="") as rows:
+                for row in csv.DictReader(rows):
+                    if row.get(column):
+                        values[int(row["epoch"])] = float(row[column])
+        return values
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def check_clean() -> Callable[[Path], None]:
+    """Checks a folder for runs: no run, nothing in the making; what the store holds is whole."""
+
+    def check(folder: Path) -> None:
+        if not folder.exists():
+            return
+        assert not list(folder.rglob("config.yaml"))
+        for path in folder.rglob("*"):
+            relative = path.relative_to(folder)
+            assert relative.parts[0] == ".prepared", f"left behind: {relative}"
+            assert len(relative.parts) < 2 or not relative.parts[1].startswith("."), (
+                f"left behind: {relative}"
+            )
+        for entry in folder.glob(".prepared/*"):
+            assert (entry / "record.json").is_file()
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def check_message() -> Callable[..., None]:
+    """Checks that an error says where, has the given parts, and tells what to do."""
+
+    def check(error: Brats3dError, where: str, *parts: str) -> None:
+        assert where in str(error.where), error
+        for part in parts:
+            assert part in str(error), error
+        assert error.remedy, "no remedy"
+        assert "Traceback" not in str(error)
+
+    return check

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from brats3d import files
 from brats3d.config import FitConfig, PredictConfig, load_config
 from brats3d.errors import (
     Brats3dError,
@@ -24,14 +20,13 @@ from brats3d.errors import (
     DataError,
     LabelError,
     LayoutError,
-    OutputError,
 )
-from brats3d.training.checkpoints import AtomicCheckpointIO
 from brats3d.workflows.evaluate import evaluate
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.predict import predict
 
 MakeConfig = Callable[..., FitConfig]
+Check = Callable[..., None]
 CASE = "BraTS2021_00001"
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -59,20 +54,6 @@ def moved_affine(path: Path) -> np.ndarray:
     affine = nib.load(path).affine.copy()
     affine[0, 3] += 10.0
     return affine
-
-
-def assert_nothing_half_written(folder: Path) -> None:
-    """No run, no file or folder in the making; what the store holds is whole."""
-    if not folder.exists():
-        return
-    assert not list(folder.rglob("config.yaml"))
-    assert not list(folder.rglob("*.tmp"))
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        assert relative.parts[0] == ".prepared", f"left behind: {relative}"
-        assert len(relative.parts) < 2 or not relative.parts[1].startswith("."), f"left behind: {relative}"
-    for entry in folder.glob(".prepared/*"):
-        assert (entry / "record.json").is_file()
 
 
 # Data sets
@@ -205,14 +186,6 @@ DATA_SETS = [
 ]
 
 
-def message_has(error: Brats3dError, where: str, *parts: str) -> None:
-    assert where in str(error.where), error
-    for part in parts:
-        assert part in str(error), error
-    assert error.remedy, "no remedy"
-    assert "Traceback" not in str(error)
-
-
 @pytest.mark.parametrize(
     ("spoil", "kind", "where", "what", "remedy"), DATA_SETS, ids=[row[0].__name__ for row in DATA_SETS]
 )
@@ -225,27 +198,33 @@ def test_fit_on_a_spoilt_data_set(
     where: str,
     what: str,
     remedy: str,
+    check_clean: Check,
+    check_message: Check,
 ) -> None:
     spoil(copied_set)
     runs = tmp_path / "runs"
     with pytest.raises(kind) as caught:
         fit(fit_config(runs, data__root=str(copied_set), data__store=None))
     assert type(caught.value) is kind
-    message_has(caught.value, where, what, remedy)
-    assert_nothing_half_written(runs)
+    check_message(caught.value, where, what, remedy)
+    check_clean(runs)
 
 
 def test_a_bad_test_case_is_found_before_the_training(
-    copied_set: Path, tmp_path: Path, fit_config: MakeConfig, trained: FitResult
+    copied_set: Path, tmp_path: Path, fit_config: MakeConfig, trained: FitResult, check_clean: Check
 ) -> None:
     rewrite(file(copied_set, case_id=trained.rows[0].case_id), put(np.nan))
     with pytest.raises(DataError, match="NaN"):
         fit(fit_config(tmp_path / "runs", data__root=str(copied_set), data__store=None))
-    assert_nothing_half_written(tmp_path / "runs")
+    check_clean(tmp_path / "runs")
 
 
 def test_a_file_that_may_not_be_read(
-    copied_set: Path, tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+    copied_set: Path,
+    tmp_path: Path,
+    fit_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    check_clean: Check,
 ) -> None:
     file(copied_set).chmod(0)
     if os.geteuid() == 0:  # nothing is forbidden to root
@@ -260,7 +239,7 @@ def test_a_file_that_may_not_be_read(
     with pytest.raises(DataError, match="not readable by you") as caught:
         fit(fit_config(tmp_path / "runs", data__root=str(copied_set), data__store=None))
     assert caught.value.where == file(copied_set)
-    assert_nothing_half_written(tmp_path / "runs")
+    check_clean(tmp_path / "runs")
 
 
 PREDICTABLE = [row for row in DATA_SETS if "label" not in row[0].__name__]
@@ -278,6 +257,7 @@ def test_predict_on_a_spoilt_data_set(
     where: str,
     what: str,
     remedy: str,
+    check_message: Check,
 ) -> None:
     for case_id in ("BraTS2021_00003", "BraTS2021_00004", "BraTS2021_00005"):
         shutil.rmtree(copied_set / case_id)
@@ -285,7 +265,7 @@ def test_predict_on_a_spoilt_data_set(
     output = tmp_path / "predictions"
     with pytest.raises(kind) as caught:
         predict(PredictConfig(run=(str(trained.run),), input=str(copied_set), output=str(output)))
-    message_has(caught.value, where, what, remedy)
+    check_message(caught.value, where, what, remedy)
     # Cases before the bad one are done, and whole.
     for path in output.iterdir() if output.exists() else ():
         assert path.name == "BraTS2021_00000.nii.gz"
@@ -356,13 +336,19 @@ def test_evaluate_spoilt_predictions(
     ],
 )
 def test_an_unknown_name_is_answered_with_the_closest(
-    tmp_path: Path, fit_config: MakeConfig, overrides: dict, where: str, closest: str
+    tmp_path: Path,
+    fit_config: MakeConfig,
+    overrides: dict,
+    where: str,
+    closest: str,
+    check_clean: Check,
+    check_message: Check,
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         fit(fit_config(tmp_path / "runs", data__store=None, **overrides))
-    message_has(caught.value, where, closest)
+    check_message(caught.value, where, closest)
     assert closest in str(caught.value.remedy)
-    assert_nothing_half_written(tmp_path / "runs")
+    check_clean(tmp_path / "runs")
 
 
 def test_a_patch_larger_than_the_image_is_padded(tmp_path: Path, fit_config: MakeConfig) -> None:
@@ -372,267 +358,17 @@ def test_a_patch_larger_than_the_image_is_padded(tmp_path: Path, fit_config: Mak
 
 @pytest.mark.parametrize("key", ["patch", "inference"])
 def test_a_patch_that_does_not_divide_is_answered_with_the_next_size(
-    tmp_path: Path, fit_config: MakeConfig, key: str
+    tmp_path: Path, fit_config: MakeConfig, key: str, check_clean: Check, check_message: Check
 ) -> None:
     setting = {"patch__size": [18, 16, 17]} if key == "patch" else {"inference__window": [18, 16, 17]}
     config = fit_config(tmp_path / "runs", data__store=None, model__params={"filters": [4, 8, 8]}, **setting)
     with pytest.raises(ConfigError) as caught:
         fit(config)
-    message_has(caught.value, "patch.size" if key == "patch" else "inference.window", "[20, 16, 20]")
-    assert_nothing_half_written(tmp_path / "runs")
+    check_message(caught.value, "patch.size" if key == "patch" else "inference.window", "[20, 16, 20]")
+    check_clean(tmp_path / "runs")
 
 
-# Output
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    """A small disk of its own, or a skip that says why there is none."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if os.geteuid() != 0 or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("only root may mount a small disk, and here it may not be mounted")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_fit_on_a_disk_too_small_for_the_prepared_cases(tmp_path: Path, fit_config: MakeConfig) -> None:
-    with mounted(tmp_path / "small", "size=64k") as disk:
-        with pytest.raises(OutputError, match="No space left") as caught:
-            fit(fit_config(disk / "runs", data__store=None))
-        message_has(caught.value, "small", "free space")
-        assert_nothing_half_written(disk / "runs")
-
-
-def test_fit_on_a_disk_too_small_for_a_checkpoint(tmp_path: Path, fit_config: MakeConfig) -> None:
-    with mounted(tmp_path / "small", "size=48k") as disk:
-        with pytest.raises(OutputError, match="No space left") as caught:
-            fit(fit_config(disk / "runs"))
-        message_has(caught.value, "small", "free space")
-        assert_nothing_half_written(disk / "runs")
-
-
-def test_output_to_a_read_only_disk(
-    tmp_path: Path, fit_config: MakeConfig, trained: FitResult, phantom_set: Path
-) -> None:
-    with mounted(tmp_path / "fixed", "size=64k,ro") as disk:
-        with pytest.raises(OutputError, match="read-only") as caught:
-            fit(fit_config(disk / "runs", data__store=None))
-        message_has(caught.value, "fixed", "another output folder")
-        case_folder = str(phantom_set / CASE)
-        with pytest.raises(OutputError, match="read-only"):
-            predict(PredictConfig(run=(str(trained.run),), input=case_folder, output=str(disk / "p")))
-        with pytest.raises(OutputError, match="read-only"):
-            evaluate(phantom_set, phantom_set, disk / "scores", prediction_pattern="*_seg.nii.gz", quiet=True)
-
-
-def test_output_below_a_file(
-    tmp_path: Path, fit_config: MakeConfig, trained: FitResult, phantom_set: Path
-) -> None:
-    (tmp_path / "file").write_text("precious")
-    with pytest.raises(OutputError) as caught:
-        fit(fit_config(tmp_path / "file" / "runs"))
-    message_has(caught.value, "file", "another output folder")
-    with pytest.raises(OutputError):
-        predict(
-            PredictConfig(
-                run=(str(trained.run),), input=str(phantom_set / CASE), output=str(tmp_path / "file")
-            )
-        )
-    assert (tmp_path / "file").read_text() == "precious"
-
-
-def test_a_folder_that_holds_something_else_is_not_taken_for_a_run(
-    tmp_path: Path, fit_config: MakeConfig
-) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "thesis.txt").write_text("precious")
-    with pytest.raises(OutputError, match="not empty"):
-        fit(fit_config(tmp_path))
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
-
-
-@pytest.mark.parametrize("step", ["config.yaml", "split.json", "environment.json"])
-def test_a_run_that_cannot_be_begun_leaves_nothing(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    write_text = Path.write_text
-
-    def fill(path: Path, *args: Any, **kwargs: Any) -> int:
-        if path.name.endswith(step):
-            raise FULL
-        return write_text(path, *args, **kwargs)
-
-    monkeypatch.setattr(Path, "write_text", fill)
-    with pytest.raises(OutputError, match="free space"):
-        fit(fit_config(tmp_path / "runs"))
-    assert_nothing_half_written(tmp_path / "runs")
-
-
-def test_a_run_whose_folder_cannot_be_made(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mkdir = Path.mkdir
-
-    def refuse(path: Path, *args: Any, **kwargs: Any) -> None:
-        if path.name == "run":
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        mkdir(path, *args, **kwargs)
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(OutputError, match="permissions") as caught:
-        fit(fit_config(tmp_path / "runs"))
-    assert caught.value.where == tmp_path / "runs" / "run"
-
-
-def test_two_processes_do_not_begin_the_same_run(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    is_dir = Path.is_dir
-
-    def other_was_faster(path: Path) -> bool:
-        seen = is_dir(path)
-        if path == run and not seen:
-            run.mkdir()
-        return seen
-
-    monkeypatch.setattr(Path, "is_dir", other_was_faster)
-    with pytest.raises(OutputError, match="exists already"):
-        fit(fit_config(tmp_path))
-    assert list(run.iterdir()) == []
-
-
-def test_a_disk_that_fills_up_later_keeps_what_can_be_resumed(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save = AtomicCheckpointIO.save_checkpoint
-    written: list[str] = []
-
-    def fill(self: AtomicCheckpointIO, checkpoint: dict, path: Any, storage_options: Any = None) -> None:
-        if checkpoint["epoch"] == 1:
-            monkeypatch.setattr(os, "fsync", out_of_space)
-        save(self, checkpoint, path)
-        written.append(Path(path).name)
-
-    def out_of_space(descriptor: int) -> None:
-        raise FULL
-
-    with monkeypatch.context():
-        monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", fill)
-        with pytest.raises(OutputError, match="free space"):
-            fit(fit_config(tmp_path, trainer__max_epochs=3))
-    monkeypatch.undo()
-    checkpoints = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
-    assert checkpoints == ["best.ckpt", "last.ckpt"]
-    result = fit(FitConfig(resume=str(tmp_path / "run")))
-    assert len(result.rows) == 3
-
-
-def test_predict_on_a_disk_that_is_full(
-    tmp_path: Path, trained: FitResult, phantom_set: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fill(path: Path, content: bytes) -> int:
-        with path.open("wb") as half:
-            half.write(content[: len(content) // 2])
-        raise FULL
-
-    monkeypatch.setattr(Path, "write_bytes", fill)
-    config = PredictConfig(run=(str(trained.run),), input=str(phantom_set), output=str(tmp_path / "p"))
-    with pytest.raises(OutputError, match="free space") as caught:
-        predict(config)
-    message_has(caught.value, "BraTS2021_00000.nii.gz", "No space left")
-    assert list((tmp_path / "p").iterdir()) == []
-
-
-def test_an_interrupted_prediction_leaves_no_part_of_a_file(
-    tmp_path: Path, trained: FitResult, phantom_set: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(path: Path, content: bytes) -> int:
-        with path.open("wb") as half:
-            half.write(content[: len(content) // 2])
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "write_bytes", interrupt)
-    config = PredictConfig(run=(str(trained.run),), input=str(phantom_set), output=str(tmp_path / "p"))
-    with pytest.raises(KeyboardInterrupt):
-        predict(config)
-    assert list((tmp_path / "p").iterdir()) == []
-
-
-@pytest.mark.parametrize("moment", ["preparation", "first epoch"])
-def test_an_interrupted_fit_without_a_checkpoint_leaves_no_run(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    def interrupt(*args: object, **kwargs: object) -> None:
-        raise KeyboardInterrupt
-
-    if moment == "preparation":
-        monkeypatch.setattr(np.lib.format, "write_array_header_1_0", interrupt)
-    else:
-        monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        fit(fit_config(tmp_path / "runs", data__store=None))
-    assert_nothing_half_written(tmp_path / "runs")
-
-
-def test_scores_are_written_whole_or_not_at_all(
-    tmp_path: Path, phantom_set: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(files.os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(
-            phantom_set, phantom_set, tmp_path / "s", prediction_pattern="{case}/*_seg.nii.gz", quiet=True
-        )
-    assert list((tmp_path / "s").iterdir()) == []
-
-
-# The command line
-
-
-def command(verb: str, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"brats3d.{verb}", *words],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def assert_told(finished: subprocess.CompletedProcess[str], *parts: str) -> None:
-    assert finished.returncode == 2, finished.stderr
-    assert "Traceback" not in finished.stderr + finished.stdout
-    for part in ("brats3d: error: ", *parts):
-        assert part in finished.stderr
-
-
-def test_an_unknown_key_at_the_command_line(tmp_path: Path) -> None:
-    finished = command("fit", "--trainer.max_epoch=3", cwd=tmp_path)
-    assert_told(finished, "trainer.max_epoch", "did you mean 'trainer.max_epochs'")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_torn_file_at_the_command_line(copied_set: Path, tmp_path: Path) -> None:
-    truncated_image(copied_set)
-    words = [f"--data.root={copied_set}", "--split.val=1", "--split.test=1", "--name=torn"]
-    assert_told(command("fit", *words, cwd=tmp_path), "cannot read the file", f"{CASE}_t1ce.nii.gz")
-    assert_nothing_half_written(tmp_path / "runs")
-
-
-def test_a_run_that_is_none_at_the_command_line(phantom_set: Path, tmp_path: Path) -> None:
-    finished = command("predict", f"--run={phantom_set}", f"--input={phantom_set}", cwd=tmp_path)
-    assert_told(finished, "not a run", "brats3d fit")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_configuration_names_the_recipes(tmp_path: Path) -> None:
+def test_a_missing_configuration_names_the_recipes(tmp_path: Path, check_message: Check) -> None:
     with pytest.raises(ConfigError, match="not found") as caught:
         load_config(tmp_path / "cpu_20mni.yaml")
-    message_has(caught.value, "cpu_20mni.yaml", "cpu_20min.yaml")
+    check_message(caught.value, "cpu_20mni.yaml", "cpu_20min.yaml")

@@ -6,53 +6,27 @@ import csv
 import dataclasses
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-import torch
 
 from brats3d import assembly
 from brats3d.config import FitConfig, SplitConfig, load_config, save_config
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
-from brats3d.errors import ConfigError, OutputError, RunError
+from brats3d.errors import ConfigError, OutputError
 from brats3d.metrics import read_metrics_csv
 from brats3d.training.checkpoints import read_checkpoint
-from brats3d.training.seeding import EpochSeeds
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.runs import RunFolder
 
 MakeConfig = Callable[..., FitConfig]
+Logged = Callable[[Path, str], dict[int, float]]
 DEADLINE_S = 120.0
-
-
-def logged(run: Path, column: str) -> dict[int, float]:
-    """Epoch to value, over all sessions of a run."""
-    values = {}
-    for file in sorted((run / "logs").glob("csv/part-*/metrics.csv")):
-        with file.open(newline="") as rows:
-            for row in csv.DictReader(rows):
-                if row.get(column):
-                    values[int(row["epoch"])] = float(row[column])
-    return values
-
-
-def assert_same_state(first: Path, second: Path) -> None:
-    """Weights, averages, optimiser: everything in two checkpoints but times is the same, bit for bit."""
-    for name in ("best", "last"):
-        one, two = (read_checkpoint(run / "checkpoints" / f"{name}.ckpt") for run in (first, second))
-        assert one["epoch"] == two["epoch"]
-        assert one["global_step"] == two["global_step"]
-        for part in ("state_dict", "optimizer_states", "current_model_state", "averaging_state"):
-            assert (part in one) == (part in two)
-            torch.testing.assert_close(one.get(part), two.get(part), rtol=0, atol=0, equal_nan=True)
 
 
 # What a run holds
@@ -112,12 +86,12 @@ def test_scores_are_those_of_the_held_out_cases(trained: FitResult) -> None:
     assert summary["regions"]["WT"]["dice"]["mean"] == pytest.approx(rows[2].dice)
 
 
-def test_logs_hold_loss_rate_and_dice_of_every_epoch(trained: FitResult) -> None:
+def test_logs_hold_loss_rate_and_dice_of_every_epoch(trained: FitResult, logged: Logged) -> None:
     for column in ("train/loss_epoch", "train/lr", "val/dice", "val/dice_ET"):
         assert list(logged(trained.run, column)) == [0, 1], column
 
 
-def test_the_best_checkpoint_is_that_of_the_highest_dice(trained: FitResult) -> None:
+def test_the_best_checkpoint_is_that_of_the_highest_dice(trained: FitResult, logged: Logged) -> None:
     dice = logged(trained.run, "val/dice")
     best = max(dice, key=lambda epoch: (dice[epoch], -epoch))
     assert read_checkpoint(trained.run / "checkpoints" / "best.ckpt")["epoch"] == best
@@ -230,7 +204,7 @@ def test_without_validation_and_test_the_last_weights_are_kept(
     ],
 )
 def test_heads_dimensions_and_deep_supervision(
-    tmp_path: Path, fit_config: MakeConfig, overrides: dict
+    tmp_path: Path, fit_config: MakeConfig, overrides: dict, logged: Logged
 ) -> None:
     result = fit(fit_config(tmp_path, trainer__max_epochs=1, **overrides))
     assert [row.region for row in result.rows] == ["ET", "TC", "WT"]
@@ -260,170 +234,10 @@ def test_phantoms_stand_in_for_a_data_set(tmp_path: Path, fit_config: MakeConfig
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / ".prepared").rglob("*")} == prepared
 
 
-# Resuming
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        pytest.param({"optim__ema_decay": None}, id="plain"),
-        pytest.param({"model__params": {"filters": [4, 8], "dropout": 0.3}}, id="dropout-ema"),
-        pytest.param(
-            {
-                "model__spatial_dims": 2,
-                "patch__size": [32, 32],
-                "optim__schedule": "plateau",
-                "optim__plateau_patience": 1,
-                "model__params": {"filters": [4, 8], "dropout": 0.3, "normalisation": "batch"},
-            },
-            id="2d-plateau-batch-norm",
-        ),
-    ],
-)
-def test_a_resumed_run_equals_an_uninterrupted_one(
-    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, overrides: dict
-) -> None:
-    shared = {"trainer__max_epochs": 4, "optim__warmup": 0.4, **overrides}
-    whole = fit(fit_config(tmp_path, "whole", **shared))
-
-    seed_epoch = EpochSeeds.on_train_batch_start
-
-    def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
-        if (trainer.current_epoch, batch_idx) == (2, 1):
-            raise KeyboardInterrupt
-        seed_epoch(self, trainer, pl_module, batch, batch_idx)
-
-    handler = signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patched:
-        patched.setattr(EpochSeeds, "on_train_batch_start", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            fit(fit_config(tmp_path, "parts", **shared))
-    assert signal.getsignal(signal.SIGINT) is handler
-    run = tmp_path / "parts"
-    assert not (run / "metrics.csv").exists()
-    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 1
-
-    torch.rand(7)  # a new session finds the generators in some other state
-    resumed = fit(FitConfig(resume=str(run)))
-    assert resumed.run == run
-    assert_same_state(whole.run, run)
-    assert resumed.rows == whole.rows
-    assert logged(run, "val/dice") == logged(whole.run, "val/dice")
-    assert logged(run, "train/lr") == pytest.approx(logged(whole.run, "train/lr"))
-
-
-def test_a_killed_run_is_resumed(tmp_path: Path, fit_config: MakeConfig) -> None:
-    epochs = 15
-    config = fit_config(tmp_path, "killed", trainer__max_epochs=epochs, patch__per_epoch=8)
-    save_config(config, tmp_path / "killed.yaml")
-    run = tmp_path / "killed"
-    command = [sys.executable, "-m", "brats3d.fit", "--config", str(tmp_path / "killed.yaml")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + DEADLINE_S
-        while not (run / "checkpoints" / "last.ckpt").exists():
-            assert process.poll() is None, "the training ended before it wrote a checkpoint"
-            assert time.monotonic() < deadline, "no checkpoint"
-            time.sleep(0.005)
-        process.kill()
-    reached = read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"]
-    assert reached < epochs - 1
-    assert not (run / "metrics.csv").exists()
-
-    fit(FitConfig(resume="killed", folder=str(tmp_path)))
-    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == epochs - 1
-    with (run / "logs" / "csv" / "part-1" / "metrics.csv").open(newline="") as rows:
-        continued = {int(row["epoch"]) for row in csv.DictReader(rows) if row["val/dice"]}
-    assert continued == set(range(reached + 1, epochs))
-    assert len(read_metrics_csv(run / "metrics.csv")) == 3
-
-
-def test_a_finished_run_is_scored_again_and_not_trained_further(
-    tmp_path: Path, trained: FitResult, fit_config: MakeConfig
-) -> None:
-    run = Path(shutil.copytree(trained.run, tmp_path / "finished"))
-    (run / "metrics.csv").unlink()
-    result = fit(FitConfig(resume="last", folder=str(tmp_path)))
-    assert result.run == run
-    assert result.rows == trained.rows
-    assert_same_state(run, trained.run)
-
-
-def test_a_resumed_run_keeps_its_split_when_the_data_set_grows(
-    tmp_path: Path, copied_set: Path, fit_config: MakeConfig
-) -> None:
-    config = fit_config(tmp_path, data__root=str(copied_set), trainer__max_epochs=1)
-    result = fit(config)
-    kept = json.loads((result.run / "split.json").read_text())
-    more = tmp_path / "more"
-    write_phantoms(more, cases=9, size=(32, 32, 32), seed=4)
-    for case_id in ("BraTS2021_00007", "BraTS2021_00008"):
-        (more / case_id).rename(copied_set / case_id)
-    assert assembly.split_cases(config.split, discover(copied_set).cases).to_dict() != kept
-    again = fit(FitConfig(resume=str(result.run)))
-    assert json.loads((result.run / "split.json").read_text()) == kept
-    assert again.rows == result.rows
-
-
-def test_a_case_of_the_run_that_is_gone(tmp_path: Path, copied_set: Path, fit_config: MakeConfig) -> None:
-    result = fit(fit_config(tmp_path, data__root=str(copied_set), trainer__max_epochs=1))
-    shutil.rmtree(copied_set / result.rows[0].case_id)
-    with pytest.raises(RunError, match="no longer in the data set") as caught:
-        fit(FitConfig(resume=str(result.run)))
-    assert caught.value.where == result.rows[0].case_id
-
-
-def test_a_torn_checkpoint_is_not_resumed(tmp_path: Path, trained: FitResult) -> None:
-    run = Path(shutil.copytree(trained.run, tmp_path / "torn"))
-    last = run / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
-    with pytest.raises(RunError, match="cannot read the checkpoint") as caught:
-        fit(FitConfig(resume=str(run)))
-    assert caught.value.where == last
-
-
-def test_a_run_that_has_no_checkpoint_yet(tmp_path: Path, trained: FitResult) -> None:
-    run = Path(shutil.copytree(trained.run, tmp_path / "young"))
-    shutil.rmtree(run / "checkpoints")
-    with pytest.raises(RunError, match="no checkpoint yet"):
-        fit(FitConfig(resume=str(run)))
-
-
-def test_a_run_that_does_not_exist(trained: FitResult) -> None:
-    with pytest.raises(RunError, match=r"did you mean .*trained") as caught:
-        fit(FitConfig(resume="trainde", folder=str(trained.run.parent)))
-    assert str(caught.value.where) == "trainde"
-
-
-# Time budget
-
-
-def test_a_time_budget_ends_the_training(tmp_path: Path, fit_config: MakeConfig) -> None:
-    most = 100_000
-    config = fit_config(
-        tmp_path,
-        trainer__max_epochs=most,
-        trainer__max_minutes=0.05,
-        trainer__check_val_every_n_epoch=1000,
-        optim__schedule="cosine",
-    )
-    result = fit(config)
-    rates = logged(result.run, "train/lr")
-    assert 0 < len(rates) < most
-    # The schedule ends with the budget, and the last epoch validates.
-    assert rates[max(rates)] < 0.5 * config.optim.lr
-    assert list(logged(result.run, "val/dice")) == [max(rates)]
-    assert result.summary["checkpoint"] == "best.ckpt"
-    assert result.summary["training_minutes"] > 0
-    # It is over: resuming scores it again.
-    again = fit(FitConfig(resume=str(result.run)))
-    assert again.rows == result.rows
-    assert len(logged(result.run, "train/lr")) == len(rates)
-
-
 # Several processes
 
 
-def test_two_processes_train_one_run(tmp_path: Path, fit_config: MakeConfig) -> None:
+def test_two_processes_train_one_run(tmp_path: Path, fit_config: MakeConfig, logged: Logged) -> None:
     config = fit_config(
         tmp_path / "runs",
         None,
