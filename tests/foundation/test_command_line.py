@@ -14,8 +14,9 @@ import yaml
 
 from brats3d import __version__, config
 from brats3d.__main__ import VERBS, main
-from brats3d.command_line import spelled_out
 from brats3d.config import FitConfig, PredictConfig, SynthesizeConfig, from_dict, load_config, parse_arguments
+from brats3d.config.reading import setting_kinds
+from brats3d.config.words import spelled_out
 
 HEAVY = ("torch", "monai", "pytorch_lightning", "nibabel", "scipy")
 ROOT = Path(config.__file__).parents[1]
@@ -60,7 +61,7 @@ class TestHelp:
             "evaluate": config.EvaluateConfig,
             "synthesize": SynthesizeConfig,
         }[verb]
-        for key in config._kinds(kind):
+        for key in setting_kinds(kind):
             assert f"--{key}" in shown
         assert "--config" in shown
         assert "--print_config" in shown

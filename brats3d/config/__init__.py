@@ -1,0 +1,49 @@
+"""Configuration: frozen dataclasses, read from YAML and the command line."""
+
+from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
+from brats3d.config.recipes import recipe_folder, recipe_path
+from brats3d.config.run import (
+    AugmentConfig,
+    DataConfig,
+    FitConfig,
+    InferenceConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    PatchConfig,
+    PhantomConfig,
+    PostprocessConfig,
+    PreprocessConfig,
+    SliceConfig,
+    SplitConfig,
+    TrainerConfig,
+)
+from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
+
+__all__ = [
+    "AugmentConfig",
+    "DataConfig",
+    "EvaluateConfig",
+    "FitConfig",
+    "InferenceConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "PatchConfig",
+    "PhantomConfig",
+    "PostprocessConfig",
+    "PredictConfig",
+    "PreprocessConfig",
+    "SliceConfig",
+    "SplitConfig",
+    "SynthesizeConfig",
+    "TrainerConfig",
+    "from_dict",
+    "load_config",
+    "parse_arguments",
+    "recipe_folder",
+    "recipe_path",
+    "save_config",
+    "to_plain",
+    "to_yaml",
+]

@@ -1,0 +1,57 @@
+"""Configuration files: the user's own and the recipes that come with the package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from brats3d.errors import ConfigError, closest_first
+
+
+def recipe_folder() -> Path:
+    """Folder of the shipped recipes: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def recipe_path(path: str | os.PathLike[str]) -> Path:
+    """Return ``path``, or the shipped recipe of that name when there is no such file here.
+
+    Raises:
+        ConfigError: Neither exists; the message lists the recipes, closest first.
+    """
+    given = Path(path)
+    if given.is_file():
+        return given
+    shipped = recipe_folder() / given.name
+    if given.suffix in {".yaml", ".yml"} and shipped.is_file():
+        return shipped
+    names = closest_first(given.name, [file.name for file in recipe_folder().glob("*.yaml")])
+    raise ConfigError(
+        "configuration file not found",
+        where=given,
+        expected="a YAML file, or a shipped recipe: " + ", ".join(names),
+        remedy=f"did you mean {names[0]!r}?" if names else None,
+    )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; an empty file gives an empty one.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError("cannot read the configuration", where=path, got=reason) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError("the configuration is not a mapping", where=path, got=type(content).__name__)
+    return content

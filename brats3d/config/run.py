@@ -1,0 +1,305 @@
+"""Settings of a run, as frozen dataclasses; defaults are the embedded quick start.
+
+Every field is described by the string below it; ``python -m brats3d.fit --help`` prints those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class PhantomConfig:
+    """Phantoms that stand in for a data set when ``data.root`` is not given."""
+
+    cases: int = 16
+    """Number of phantoms."""
+    size: tuple[int, int, int] = (64, 64, 64)
+    """Voxels along each axis."""
+    seed: int = 0
+    """Seed of the set of phantoms."""
+    without_et: float = 0.0
+    """Share of tumours without enhancing part."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the cases are and what their files and labels mean."""
+
+    root: str | None = None
+    """Folder of the data set; without it, phantoms are used."""
+    layout: str = "auto"
+    """Naming of the files (brats2018, brats2020, brats2021, brats2023, msd, nnunet, pattern), or auto."""
+    pattern: dict[str, str] | None = None
+    """Your own naming: modality, label or mask to a pattern such as {flair: '{case}/Flair.nii.gz'}."""
+    modalities: tuple[str, ...] = ("t1", "t1ce", "t2", "flair")
+    """Modalities given to the network, in channel order."""
+    convention: str = "auto"
+    """Label convention (brats2017, brats2023 ...); auto takes the layout's."""
+    labels: dict[int, str] | None = None
+    """Your own label convention: value to tissue, such as {1: ET, 2: NCR, 3: ED}."""
+    regions: dict[str, tuple[str, ...]] | None = None
+    """Your own regions: name to tissues; by default ET, TC and WT."""
+    label_geometry: str = "strict"
+    """strict: a label map whose header disagrees with the images is an error; trust_array: it is not."""
+    store: str | None = None
+    """Folder of prepared cases, shared by runs; by default `.prepared` beside the runs."""
+    workers: int | None = None
+    """Processes that read and augment patches; by default none on CPUs, else one per core."""
+    phantoms: PhantomConfig = field(default_factory=PhantomConfig)
+    """Phantoms that stand in for a data set."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How patients are parted into training, validation and test."""
+
+    val: float = 0.2
+    """Patients for validation: a fraction below 1, or a number."""
+    test: float = 0.2
+    """Patients for the held-out test: a fraction below 1, or a number."""
+    folds: int | None = None
+    """Number of cross-validation folds; `val` then does not count."""
+    fold: int = 0
+    """Fold used for validation, from 0."""
+    csv: str | None = None
+    """Table with the columns case_id and split (train, val, test); overrides the rest."""
+    seed: int = 0
+    """Seed of the shuffle."""
+    stratify: bool = True
+    """Spread cases with and without the first region (ET) evenly."""
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """What is done to every case, once, before training and before prediction."""
+
+    orientation: str = "RAS"
+    """Axis codes every case is brought to."""
+    spacing_mm: tuple[float, float, float] | None = None
+    """Voxel size to resample to; by default each case keeps its own."""
+    crop_to_brain: bool = True
+    """Keep only the box around the brain."""
+    margin_voxels: int = 0
+    """Voxels kept around that box."""
+    normalise: str = "zscore"
+    """zscore (inside the brain, per modality) or none."""
+    bias_field: bool = False
+    """N4 bias-field correction (needs brats3d[itk])."""
+    clip: float | None = 5.0
+    """Largest absolute value after z-scoring; null: none."""
+    denoise: str | None = None
+    """curvature_flow or anisotropic_diffusion (need brats3d[itk]); null: none."""
+
+
+@dataclass(frozen=True)
+class SliceConfig:
+    """Slices for 2-D networks."""
+
+    axis: str = "axial"
+    """axial, coronal or sagittal."""
+    first: int | None = None
+    """First slice used in training, counted in the original volume."""
+    last: int | None = None
+    """Last slice used in training (inclusive)."""
+
+
+@dataclass(frozen=True)
+class PatchConfig:
+    """What one training step sees."""
+
+    size: tuple[int, ...] = (48, 48, 48)
+    """Patch size in voxels; two numbers for 2-D networks (slices are resized to it)."""
+    batch_size: int = 2
+    """Patches per step and process."""
+    per_epoch: int = 40
+    """Patches per epoch over all processes."""
+    foreground: float = 0.5
+    """Share of patches centred on a tumour voxel (a class drawn evenly)."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training patches; a probability of 0 switches one off."""
+
+    flip_probability: float = 0.5
+    """Mirroring, for each axis."""
+    rotation_probability: float = 0.2
+    """Rotation."""
+    rotation_degrees: float = 30.0
+    """Largest angle."""
+    scaling_probability: float = 0.2
+    """Zoom."""
+    scaling_range: tuple[float, float] = (0.7, 1.4)
+    """Smallest and largest zoom factor."""
+    noise_probability: float = 0.15
+    """Gaussian noise."""
+    noise_std: float = 0.1
+    """Largest standard deviation, in z-score units."""
+    blur_probability: float = 0.1
+    """Gaussian blur."""
+    blur_sigma_range: tuple[float, float] = (0.5, 1.0)
+    """Range of its sigma in voxels."""
+    brightness_probability: float = 0.15
+    """An offset, different for each modality."""
+    brightness_offset: float = 0.2
+    """Largest offset, in z-score units."""
+    contrast_probability: float = 0.15
+    """Contrast about the mean of the brain."""
+    contrast_range: tuple[float, float] = (0.75, 1.25)
+    """Range of its factor."""
+    gamma_probability: float = 0.3
+    """Gamma curve."""
+    gamma_range: tuple[float, float] = (0.7, 1.5)
+    """Range of its exponent."""
+    low_resolution_probability: float = 0.15
+    """Simulated low resolution."""
+    low_resolution_range: tuple[float, float] = (0.5, 1.0)
+    """Range of its zoom factor."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    name: str = "unet"
+    """unet, attention_unet, residual_unet, dynunet, segresnet or swin_unetr."""
+    spatial_dims: int = 3
+    """2 (slices) or 3 (volumes)."""
+    head: str = "sigmoid"
+    """sigmoid (one channel per region) or softmax (one channel per class, background included)."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Parameters of the network, see the model's documentation."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The training loss."""
+
+    name: str = "dice_ce"
+    """dice, cross_entropy, dice_ce, focal, tversky, focal_tversky or generalized_dice."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Parameters of the loss."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimiser, learning rate over time, and averaging of weights."""
+
+    name: str = "adamw"
+    """adamw, adam or sgd."""
+    lr: float = 3e-3
+    """Peak learning rate."""
+    weight_decay: float = 1e-5
+    """Weight decay."""
+    momentum: float = 0.99
+    """Momentum of sgd (Nesterov)."""
+    schedule: str = "cosine"
+    """poly, cosine, one_cycle, plateau or constant."""
+    warmup: float = 0.03
+    """Share of the training over which the rate rises linearly from zero."""
+    plateau_patience: int = 10
+    """Validations without a better Dice before `plateau` lowers the rate."""
+    plateau_factor: float = 0.5
+    """Factor by which `plateau` lowers the rate."""
+    ema_decay: float | None = 0.99
+    """Decay of the exponential moving average of the weights that is validated and kept; null: off."""
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Names and meanings are Lightning's ``Trainer``'s, but for ``max_minutes``."""
+
+    max_epochs: int = 14
+    """Epochs; with `max_minutes`, an upper bound."""
+    max_minutes: float | None = None
+    """Time budget of the whole fit without the final test; the schedule stretches or shrinks to fit."""
+    accelerator: str = "auto"
+    """auto, cpu, gpu ..."""
+    devices: int | str = "auto"
+    """Processes or GPUs per machine."""
+    num_nodes: int = 1
+    """Machines."""
+    strategy: str = "auto"
+    """auto, ddp ..."""
+    precision: str = "auto"
+    """bf16-mixed, 16-mixed, 32-true, or auto: bf16 where the hardware is fast at it, CPUs included."""
+    gradient_clip_val: float | None = 12.0
+    """Largest norm of the gradient."""
+    accumulate_grad_batches: int = 1
+    """Batches per optimiser step."""
+    check_val_every_n_epoch: int = 5
+    """Epochs between validations; the last epoch always validates."""
+    log_every_n_steps: int = 10
+    """Steps between log lines."""
+    deterministic: bool = False
+    """Same result bit for bit, at some cost in speed."""
+    enable_progress_bar: bool = True
+    """Show progress on a terminal."""
+    checkpoint_every_n_minutes: float = 5.0
+    """Minutes between checkpoints of the last state; each validation writes one too."""
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """How whole volumes are predicted."""
+
+    window: tuple[int, ...] | None = None
+    """Window size in voxels; by default the training patch."""
+    overlap: float = 0.5
+    """Share of a window that overlaps the next one."""
+    flips: bool = False
+    """Average over all mirror images (test-time augmentation)."""
+    window_batch: int | Literal["auto"] = "auto"
+    """Windows predicted at once; auto sizes it to the memory."""
+
+
+@dataclass(frozen=True)
+class PostprocessConfig:
+    """From probabilities to regions."""
+
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """Region to threshold; 0.5 where none is given."""
+    min_component_ml: dict[str, float] = field(default_factory=dict)
+    """Region to smallest volume of a connected component that is kept."""
+    et_to_ncr_below_ml: float = 0.0
+    """ET of less volume than this in a case becomes NCR; 0: off."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that makes a run."""
+
+    name: str | None = None
+    """Name of the run; by default model and time."""
+    folder: str = "runs"
+    """Folder that holds the runs."""
+    seed: int = 0
+    """Seed of weights, patches and augmentation."""
+    resume: str | None = None
+    """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Cases and labels."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+    """Training, validation, test."""
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    """Preprocessing."""
+    slices: SliceConfig = field(default_factory=SliceConfig)
+    """Slices for 2-D networks."""
+    patch: PatchConfig = field(default_factory=PatchConfig)
+    """Training patches."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Augmentation."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Network."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """Loss."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimisation."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Training loop."""
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    """Sliding window."""
+    postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
+    """Postprocessing."""

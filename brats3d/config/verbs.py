@@ -1,0 +1,91 @@
+"""Settings of the verbs that use a run or data, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Predict with one run, or with several whose probabilities are averaged."""
+
+    run: tuple[str, ...] = ()
+    """Run folder(s), such as runs/NAME; several are averaged."""
+    input: str | None = None
+    """A case folder, a data set, or nothing when single files are given."""
+    files: dict[str, str] | None = None
+    """Single files of one case: modality to path."""
+    output: str = "predictions"
+    """Folder for the label maps, one per case, named after it."""
+    layout: str = "auto"
+    """Naming of the input's files."""
+    pattern: dict[str, str] | None = None
+    """Your own naming, as in data.pattern."""
+    convention: str = "auto"
+    """Label convention of the output; auto: that of the input's data set."""
+    checkpoint: str = "best"
+    """best or last."""
+    probabilities: bool = False
+    """Also write the probability maps, one channel per region."""
+    overwrite: bool = False
+    """Replace label maps that exist."""
+    accelerator: str = "auto"
+    """auto, cpu or gpu."""
+    flips: bool | None = None
+    """Average over mirror images; by default as the run says."""
+    overlap: float | None = None
+    """Overlap of windows; by default as the run says."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score label maps, of any tool, against references."""
+
+    predictions: str | None = None
+    """Folder with predicted label maps."""
+    references: str | None = None
+    """Folder with reference label maps, or a data set."""
+    output: str | None = None
+    """Folder for metrics.csv and metrics.json; by default the predictions' folder."""
+    prediction_pattern: str | None = None
+    """Which files are predictions, such as '*_pred.nii.gz'."""
+    reference_pattern: str | None = None
+    """Which files are references, such as '*_seg.nii.gz'."""
+    prediction_convention: str = "auto"
+    """Label convention of the predictions; auto: that of the references."""
+    reference_convention: str = "auto"
+    """Label convention of the references; auto: that of their data set."""
+    labels: dict[int, str] | None = None
+    """Your own convention for both sides: value to tissue."""
+    regions: dict[str, tuple[str, ...]] | None = None
+    """Your own regions: name to tissues."""
+    missing: str = "error"
+    """error, skip, or penalise: score a missing prediction as the worst."""
+    definition: str = "area"
+    """Surface definition of HD95: area (BraTS), directed (MONAI) or pooled (medpy)."""
+    policy: str = "brats2023"
+    """What a metric is worth when a mask is empty."""
+    check_affine: bool = True
+    """Whether headers must agree; shapes always must."""
+    overwrite: bool = False
+    """Replace results that exist."""
+    jobs: int = 1
+    """Processes."""
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    """Write a phantom data set."""
+
+    output: str | None = None
+    """Folder to write to (or the first argument)."""
+    cases: int = 10
+    """Number of cases."""
+    layout: str = "brats2021"
+    """Naming of the files."""
+    seed: int = 0
+    """Seed of the data set."""
+    size: tuple[int, int, int] = (96, 96, 96)
+    """Voxels along each axis."""
+    labels: bool = True
+    """Write label maps."""
