@@ -19,8 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         log_to_terminal()
         result = fit(config)
-        print(format_table(result.rows))
-        print(f"{result.summary['split']} cases, best checkpoint; run folder: {result.run}")
+        if result.rows:
+            print(format_table(result.rows))
+        scored = result.summary["split"]
+        scores = f"{scored} cases, best checkpoint" if scored else "no case was held out, nothing is scored"
+        print(f"{scores}; run folder: {result.run}")
 
     return exit_code_on_user_error(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brats3d.cases import Case, modality_named
 from brats3d.config import DataConfig, FitConfig, SplitConfig
@@ -17,7 +18,9 @@ from brats3d.data.splits import (
 )
 from brats3d.errors import ConfigError
 from brats3d.labels import LabelConvention, convention_named, custom_convention
-from brats3d.transforms.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from brats3d.transforms.preprocessing import Preprocessing
 
 
 def label_convention(data: DataConfig) -> LabelConvention | str:
@@ -37,14 +40,20 @@ def label_convention(data: DataConfig) -> LabelConvention | str:
     return "auto" if data.convention == "auto" else convention_named(data.convention)
 
 
-def discover_cases(data: DataConfig, root: Path) -> Discovery:
+def discover_cases(data: DataConfig, root: Path, *, convention: LabelConvention | None = None) -> Discovery:
     """Find the cases under ``root``, as the configuration says.
+
+    Args:
+        data: Layout, pattern and labels.
+        root: Folder of the data set or of one case.
+        convention: Label convention to use instead of the configuration's.
 
     Raises:
         LayoutError: No data set there, or more than one kind fits.
         ConfigError: Unknown layout or convention.
     """
-    return discover(root, layout=data.layout, pattern=data.pattern, convention=label_convention(data))
+    meaning = convention or label_convention(data)
+    return discover(root, layout=data.layout, pattern=data.pattern, convention=meaning)
 
 
 def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
@@ -82,6 +91,8 @@ def build_preprocessing(config: FitConfig) -> Preprocessing:
     Raises:
         ConfigError: A setting that cannot work.
     """
+    from brats3d.transforms.preprocessing import Preprocessing
+
     chosen = config.preprocess
     if config.model.spatial_dims == 2 and chosen.orientation != "RAS":
         raise ConfigError(

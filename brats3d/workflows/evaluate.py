@@ -13,6 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from brats3d.assembly import label_convention
+from brats3d.config import DataConfig, EvaluateConfig
 from brats3d.data.discovery import AUTO
 from brats3d.errors import ConfigError, DataError, OutputError
 from brats3d.files import write_json
@@ -131,6 +133,42 @@ def evaluate(
         write_metrics_csv(folder / CSV_NAME, rows)
         write_json(folder / JSON_NAME, summary)
     return Evaluation(rows, summary, notes)
+
+
+def evaluate_as_configured(config: EvaluateConfig) -> Evaluation:
+    """Evaluate as the command line says; the results go beside the predictions unless it says where.
+
+    Raises:
+        Brats3dError: Anything the user can mend, see :func:`evaluate`.
+    """
+    if config.predictions is None or config.references is None:
+        raise ConfigError(
+            "two folders are needed",
+            where="predictions, references",
+            remedy="brats3d evaluate --predictions DIR --references DIR",
+        )
+    folder = Path(config.predictions)
+
+    def meaning(convention: str) -> LabelConvention | str:
+        return label_convention(
+            DataConfig(convention=convention, labels=config.labels, regions=config.regions)
+        )
+
+    return evaluate(
+        config.predictions,
+        config.references,
+        config.output or (folder if folder.is_dir() else folder.parent),
+        prediction_pattern=config.prediction_pattern,
+        reference_pattern=config.reference_pattern,
+        prediction_convention=meaning(config.prediction_convention),
+        reference_convention=meaning(config.reference_convention),
+        missing=config.missing,
+        check_affine=config.check_affine,
+        definition=config.definition,
+        policy=config.policy,
+        overwrite=config.overwrite,
+        jobs=config.jobs,
+    )
 
 
 def score_pair(

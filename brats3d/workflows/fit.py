@@ -97,15 +97,21 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if follows:
         # The process that leads scores and writes; what called this function shall not do so twice.
         raise SystemExit(0)
-    part = "test" if cases["test"] else "val"
     minutes = clock.elapsed_s / 60
-    rows = _score(config, run, found.convention, cases[part], module, machine)
+    part, scored = _held_out(cases)
+    rows = _score(config, run, found.convention, scored, module, machine)
     summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}
     summary["training_minutes"] = round(minutes, 2)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
     write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
     return FitResult(run.path, tuple(rows), summary)
+
+
+def _held_out(cases: Mapping[str, Sequence[Case]]) -> tuple[str | None, Sequence[Case]]:
+    """Test cases, else validation cases, else none; and which of these they are."""
+    part = next((name for name in ("test", "val") if cases[name]), None)
+    return part, [] if part is None else cases[part]
 
 
 def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discovery) -> None:

@@ -162,7 +162,9 @@ def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:
             remedy="name a case folder or a data set (--input DIR), or single files (--files.t1 FILE ...)",
         )
     data = DataConfig(layout=config.layout, pattern=config.pattern, convention=config.convention)
-    found = assembly.discover_cases(data, Path(config.input))
+    # A naming of the user's own says nothing about labels: the training data's are the best guess.
+    guess = trained if config.pattern and config.convention == "auto" else None
+    found = assembly.discover_cases(data, Path(config.input), convention=guess)
     for note in found.notes:
         logger.info(note)
     return list(found.cases)

@@ -49,6 +49,9 @@ class TestHelp:
         )
         assert heavy_after(statements, tmp_path) == []
 
+    def test_scoring_needs_no_heavy_packages(self, tmp_path: Path) -> None:
+        assert heavy_after("import brats3d.workflows.evaluate", tmp_path) == []
+
     @pytest.mark.parametrize("verb", VERBS)
     def test_every_key_is_in_the_help(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ending:

@@ -320,3 +320,15 @@ def test_settings_that_cannot_work_are_found_before_there_is_a_run(
         fit(fit_config(tmp_path, **overrides))
     assert caught.value.where == where
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_cases_may_be_trained_on_and_then_nothing_is_scored(
+    fit_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = fit_config(tmp_path, split__val=0, split__test=0, trainer__max_epochs=1)
+    result = fit(config)
+    assert result.rows == ()
+    assert result.summary["split"] is None
+    assert result.summary["checkpoint"] == "last.ckpt"
+    assert len(json.loads((result.run / "split.json").read_text())["train"]) == 6
+    assert read_metrics_csv(result.run / "metrics.csv") == []
