@@ -67,16 +67,23 @@ def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
     strata: Mapping[str, Hashable] | None = None
     if config.stratify and cases:
         strata = strata_by_presence(cases, cases[0].convention.regions[0])
-    test = _count_or_fraction(config.test)
+    test = _count_or_fraction(config.test, "split.test")
     if config.folds is not None:
         return split_into_folds(
             cases, folds=config.folds, fold=config.fold, test=test, seed=config.seed, strata=strata
         )
-    val = _count_or_fraction(config.val)
+    val = _count_or_fraction(config.val, "split.val")
     return split_by_fractions(cases, val=val, test=test, seed=config.seed, strata=strata)
 
 
-def _count_or_fraction(value: float) -> float | int:
+def _count_or_fraction(value: float, key: str) -> float | int:
+    if value < 0 or (value >= 1 and value != int(value)):
+        raise ConfigError(
+            "neither a share nor a number of patients",
+            where=key,
+            got=value,
+            expected="a fraction of at least 0 and below 1, or a whole number",
+        )
     return value if value < 1 else int(value)
 
 

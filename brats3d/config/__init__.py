@@ -2,6 +2,7 @@
 
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
+from brats3d.config.resuming import check_resumed, with_absolute_paths
 from brats3d.config.run import (
     AugmentConfig,
     DataConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "SplitConfig",
     "SynthesizeConfig",
     "TrainerConfig",
+    "check_resumed",
     "from_dict",
     "load_config",
     "parse_arguments",
@@ -46,4 +48,5 @@ __all__ = [
     "save_config",
     "to_plain",
     "to_yaml",
+    "with_absolute_paths",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from brats3d import assembly
 from brats3d.cases import Case
-from brats3d.config import FitConfig
+from brats3d.config import FitConfig, check_resumed, with_absolute_paths
 from brats3d.data.discovery import Discovery
 from brats3d.data.phantom import PhantomParameters
 from brats3d.data.splits import Split
@@ -68,10 +68,11 @@ def fit(config: FitConfig | None = None) -> FitResult:
         Brats3dError: Anything the user can mend: data, labels, configuration, output folder.
     """
     started_at = time.monotonic()
-    config = config or FitConfig()
+    config = with_absolute_paths(config or FitConfig())
     resumed = None
     if config.resume is not None:
         resumed = RunFolder.open(config.resume, folder=config.folder)
+        check_resumed(config, resumed.config())
         config = resumed.config()
     assembly.check_settings(config)
     pl = _lightning()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -19,11 +20,12 @@ from brats3d import assembly
 from brats3d.config import FitConfig, save_config
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
-from brats3d.errors import RunError
+from brats3d.errors import ConfigError, RunError
 from brats3d.metrics import read_metrics_csv
 from brats3d.training.checkpoints import read_checkpoint
 from brats3d.training.seeding import EpochSeeds
 from brats3d.workflows.fit import FitResult, fit
+from brats3d.workflows.runs import RunFolder
 
 MakeConfig = Callable[..., FitConfig]
 Logged = Callable[[Path, str], dict[int, float]]
@@ -193,3 +195,24 @@ def test_a_time_budget_ends_the_training(tmp_path: Path, fit_config: MakeConfig,
     again = fit(FitConfig(resume=str(result.run)))
     assert again.rows == result.rows
     assert len(logged(result.run, "train/lr")) == len(rates)
+
+
+def test_settings_beside_resume_are_refused_unless_they_are_the_runs(trained: FitResult) -> None:
+    kept = RunFolder(trained.run).config()
+    other = dataclasses.replace(kept.trainer, max_epochs=50)
+    given = dataclasses.replace(FitConfig(), resume=str(trained.run), trainer=other)
+    with pytest.raises(ConfigError, match="keeps its own settings") as caught:
+        fit(given)
+    assert caught.value.where == "trainer.max_epochs"
+    assert caught.value.got == 50
+    assert caught.value.expected == kept.trainer.max_epochs
+
+
+def test_a_run_keeps_absolute_paths(
+    fit_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phantom_set: Path
+) -> None:
+    monkeypatch.chdir(phantom_set.parent)
+    config = fit_config(Path("runs"), data__root=phantom_set.name, trainer__max_epochs=1)
+    kept = RunFolder(fit(config).run).config()
+    assert Path(kept.data.root or "") == phantom_set
+    assert Path(kept.folder) == phantom_set.parent / "runs"

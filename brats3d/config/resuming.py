@@ -1,0 +1,62 @@
+"""A configuration that holds wherever the run is continued from, and what may stand beside ``resume``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from brats3d.config.reading import to_plain
+from brats3d.config.run import FitConfig
+from brats3d.errors import ConfigError
+
+_MAY_STAND_BESIDE_RESUME = {"resume", "folder"}
+
+
+def with_absolute_paths(config: FitConfig) -> FitConfig:
+    """Return the configuration with paths that do not depend on the current folder."""
+
+    def absolute(path: str | None) -> str | None:
+        return None if path is None else os.path.abspath(os.path.expanduser(path))
+
+    return dataclasses.replace(
+        config,
+        folder=os.path.abspath(os.path.expanduser(config.folder)),
+        data=dataclasses.replace(
+            config.data, root=absolute(config.data.root), store=absolute(config.data.store)
+        ),
+        split=dataclasses.replace(config.split, csv=absolute(config.split.csv)),
+    )
+
+
+def check_resumed(given: FitConfig, kept: FitConfig) -> None:
+    """Check that nothing was set beside ``resume`` that the run would not follow.
+
+    Args:
+        given: What the user wrote.
+        kept: Configuration of the run that is continued.
+
+    Raises:
+        ConfigError: A setting that is neither the default nor the run's.
+    """
+    wanted, default, own = (_leaves(to_plain(config)) for config in (given, FitConfig(), kept))
+    for key, value in wanted.items():
+        if key not in _MAY_STAND_BESIDE_RESUME and value not in (default.get(key), own.get(key)):
+            raise ConfigError(
+                "a resumed run keeps its own settings",
+                where=key,
+                got=value,
+                expected=own.get(key),
+                remedy="leave it out, or start a new run with it",
+            )
+
+
+def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            leaves |= _leaves(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
