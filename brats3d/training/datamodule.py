@@ -69,12 +69,14 @@ class PatchDataModule(pl.LightningDataModule):
             worker_init_fn=_one_thread,
         )
 
-    def val_dataloader(self) -> DataLoader[StoredCase]:
+    def val_dataloader(self) -> DataLoader[StoredCase] | list[Any]:
         """Whole cases, shared out over the processes; some twice where they do not divide.
 
         Each process gets equally many, as Lightning requires; the scores are kept by case id.
         """
         assert self.trainer is not None
+        if not self.validation:
+            return []  # Lightning then trains without validating
         rank, ranks, count = self.trainer.global_rank, self.trainer.world_size, len(self.validation)
         own = [self.validation[number % count] for number in range(rank, -(-count // ranks) * ranks, ranks)]
         return DataLoader(CaseDataset(own), batch_size=None, collate_fn=_as_is)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
@@ -17,6 +18,14 @@ class SizedIterable(Sized, Iterable[T], Protocol[T]):
     """Something with a length to go through."""
 
 
+class _StandardError(logging.Handler):
+    """Writes to what is standard error now, not when the handler was made."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 def log_to_terminal() -> None:
     """Show the package's messages on standard error; notes carry case ids, never header text."""
     console = Console(stderr=True)
@@ -25,8 +34,7 @@ def log_to_terminal() -> None:
             console=console, show_level=False, show_path=False, show_time=False, markup=False
         )
     else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler = _StandardError()
     package = logging.getLogger("brats3d")
     package.handlers = [handler]
     package.setLevel(logging.INFO)

@@ -56,7 +56,8 @@ def trained(real_data: Path, folder: Path) -> Path:
     """A short training of the recommended recipe on six real cases."""
     run(
         "fit", "--config", "cpu_20min.yaml", "--data.root", str(real_data / "brats2021"),
-        "--split.test", "1", "--trainer.max_minutes", "1", "--patch.per_epoch", "8", "--name", "short",
+        "--split.val", "1", "--split.test", "1", "--trainer.max_minutes", "1", "--patch.per_epoch", "8",
+        "--name", "short",
         cwd=folder,
     )  # fmt: skip
     return folder / "runs" / "short"

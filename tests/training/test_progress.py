@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -41,15 +42,28 @@ def progress(now: list[float]) -> TrainingProgress:
     )
 
 
-def test_a_validation_is_one_line(progress: TrainingProgress, caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("brats3d").propagate = True
-    with caplog.at_level(logging.INFO, logger="brats3d"):
-        progress.on_validation_end(make_trainer(sanity_checking=True), None)
-        progress.on_validation_end(make_trainer(is_global_zero=False), None)
-        progress.on_validation_end(make_trainer(callback_metrics={}), None)
-        assert not caplog.messages
-        progress.on_validation_end(make_trainer(), None)
-    (line,) = caplog.messages
+@pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """What is logged; caplog would depend on how earlier tests left the package's logger."""
+    logged: list[str] = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("brats3d.training.progress")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield logged
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_validation_is_one_line(progress: TrainingProgress, messages: list[str]) -> None:
+    progress.on_validation_end(make_trainer(sanity_checking=True), None)
+    progress.on_validation_end(make_trainer(is_global_zero=False), None)
+    progress.on_validation_end(make_trainer(callback_metrics={}), None)
+    assert not messages
+    progress.on_validation_end(make_trainer(), None)
+    (line,) = messages
     assert line.startswith("epoch 5: ")
     assert "Dice 0.750" in line
     assert line.endswith("validation Dice ET 0.600 WT 0.900")
