@@ -93,7 +93,7 @@ def build_augmentation(config: FitConfig) -> Augmentation:
 def _workers(configured: int | None, device: str) -> int:
     """Worker processes: as configured; else none on CPUs, where they would take cores from the training.
 
-    (Three busy threads on two cores made a step ten times slower: the training's threads wait for
+    (With more busy threads than cores every step is slower: the training's threads wait for
     each other at every layer, and each wait is as long as the slowest.)
     """
     if configured is not None:
