@@ -1,54 +1,22 @@
-"""Distances between the surfaces of two masks, under the three definitions in use.
+"""Distances between the surfaces of two masks: Hausdorff, average, share within a tolerance.
 
-Tools that say "HD95" mean different numbers, so each definition has a name:
-
-- ``area``: surface elements between voxel centres, each weighted with its area; the larger of the
-  two directed percentiles (Nikolov et al. 2021; the BraTS challenges' scripts of 2023 and 2024).
-- ``directed``: border voxels (6-connected in 3-D); the larger of the two directed percentiles
-  (MONAI, Metrics Reloaded).
-- ``pooled``: the same border voxels; one percentile of both directions together (medpy, nnU-Net v1).
-
-The surfaces are extracted once, and distances are computed only where the surfaces are.
+The surfaces are extracted once, and distances are computed only where the surfaces are. What the
+numbers mean is decided by a named definition (:mod:`brats3d.metrics.surface_definitions`).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from brats3d.errors import DataError
+from brats3d.errors import ConfigError, DataError
 from brats3d.metrics.boxes import bounding_box
-from brats3d.metrics.surface_elements import element_sizes
+from brats3d.metrics.surface_definitions import SURFACE_DEFINITIONS, Directed, SurfaceDefinition
 from brats3d.registry import look_up
-
-Surface = tuple[NDArray[np.intp], NDArray[np.float64]]
-"""Grid positions ``(n,)`` as flat indices, and the size of the surface at each, ``(n,)``."""
-
-
-@dataclass(frozen=True)
-class SurfaceDefinition:
-    """How a surface is found and how a percentile of its distances is taken.
-
-    Attributes:
-        name: Registry name.
-        description: One line for result files.
-        extract: Bool mask ``(*S)``, padded by a voxel, and spacing in mm, to its surface.
-        grid_shape: Shape of the padded mask to the shape of the grid that positions index.
-        percentile: Distances of the two surfaces and a percentage, to millimetres.
-    """
-
-    name: str
-    description: str
-    extract: Callable[[NDArray[np.bool_], tuple[float, ...]], Surface]
-    grid_shape: Callable[[tuple[int, ...]], tuple[int, ...]]
-    percentile: Callable[[SurfaceDistances, float], float]
 
 
 @dataclass(frozen=True)
@@ -60,7 +28,7 @@ class SurfaceDistances:
         to_prediction_mm: From the surface of the reference, float64 ``(m,)``.
         prediction_sizes: Surface at each point of the prediction, mm² (2-D: mm), or ones.
         reference_sizes: The same for the reference.
-        definition: How the surfaces were found.
+        definition: How the surfaces were found and what the numbers mean.
     """
 
     to_reference_mm: NDArray[np.float64]
@@ -73,7 +41,35 @@ class SurfaceDistances:
         """Percentile Hausdorff distance; at 100 the largest distance either way."""
         if percent >= 100:
             return float(max(self.to_reference_mm.max(), self.to_prediction_mm.max()))
-        return self.definition.percentile(self, percent)
+        return self.definition.percentile(*self._both_ways(), percent)
+
+    def average_mm(self) -> float:
+        """Average symmetric surface distance (ASD, ASSD)."""
+        return self.definition.average(*self._both_ways())
+
+    def nsd(self, tolerance_mm: float) -> float:
+        """Normalised surface Dice: the share of the surfaces within a tolerance of each other, 0 to 1.
+
+        Args:
+            tolerance_mm: Largest distance that counts as agreement, that distance included.
+
+        Raises:
+            ConfigError: The tolerance is negative or not a number.
+        """
+        if not tolerance_mm >= 0:
+            raise ConfigError(
+                "the tolerance of a surface Dice must be a distance",
+                got=tolerance_mm,
+                expected="a number of millimetres, 0 or more",
+            )
+        # Rounding, as in 3 * 0.1 mm, must not put a distance that equals the tolerance beyond it.
+        return self.definition.within(*self._both_ways(), tolerance_mm * (1 + 1e-9))
+
+    def _both_ways(self) -> tuple[Directed, Directed]:
+        return (
+            Directed(self.to_reference_mm, self.prediction_sizes),
+            Directed(self.to_prediction_mm, self.reference_sizes),
+        )
 
 
 def surface_distances(
@@ -89,7 +85,7 @@ def surface_distances(
         prediction: Bool ``(*S)``, two or three axes, not empty.
         reference: Bool ``(*S)``, not empty.
         spacing_mm: Voxel size along each axis.
-        definition: A key of :data:`SURFACE_DEFINITIONS`.
+        definition: A key of :data:`~brats3d.metrics.surface_definitions.SURFACE_DEFINITIONS`.
 
     Raises:
         ConfigError: Unknown definition.
@@ -136,88 +132,3 @@ def _nearest(
         tree = cKDTree(other_points, balanced_tree=False, compact_nodes=False)
         distances[apart] = tree.query(points[apart])[0]
     return distances
-
-
-def _elements(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> Surface:
-    """Surface elements at the corners between voxels, with their areas."""
-    codes = np.zeros(_corner_shape(mask.shape), dtype=np.uint8)
-    voxels = mask.view(np.uint8)
-    for bit, corner in enumerate(itertools.product((0, 1), repeat=mask.ndim)):
-        window = tuple(slice(offset, offset + size) for offset, size in zip(corner, codes.shape, strict=True))
-        codes |= voxels[window] << np.uint8(bit)
-    full = 2 ** (2**mask.ndim) - 1
-    flat = codes.ravel()
-    positions = np.flatnonzero((flat != 0) & (flat != full))
-    return positions, element_sizes(spacing)[flat[positions]]
-
-
-def _border_voxels(mask: NDArray[np.bool_], spacing: tuple[float, ...]) -> Surface:
-    """Voxels of the mask with a face neighbour outside it, all of the same weight."""
-    positions = np.flatnonzero(mask & ~ndimage.binary_erosion(mask))
-    return positions, np.ones(len(positions))
-
-
-def _corner_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size - 1 for size in shape)
-
-
-def _voxel_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape
-
-
-def _weighted(distances: NDArray[np.float64], sizes: NDArray[np.float64], percent: float) -> float:
-    """Smallest distance within which ``percent`` of the surface lies; no interpolation."""
-    order = np.argsort(distances)
-    covered = np.cumsum(sizes[order])
-    # The tolerance keeps the result the same when rounding orders equal areas differently.
-    index = int(np.searchsorted(covered, percent / 100 * covered[-1] * (1 - 1e-12)))
-    return float(distances[order[min(index, len(order) - 1)]])
-
-
-def _larger_weighted(measured: SurfaceDistances, percent: float) -> float:
-    return max(
-        _weighted(measured.to_reference_mm, measured.prediction_sizes, percent),
-        _weighted(measured.to_prediction_mm, measured.reference_sizes, percent),
-    )
-
-
-def _larger_directed(measured: SurfaceDistances, percent: float) -> float:
-    return float(
-        max(
-            np.percentile(measured.to_reference_mm, percent),
-            np.percentile(measured.to_prediction_mm, percent),
-        )
-    )
-
-
-def _pooled(measured: SurfaceDistances, percent: float) -> float:
-    return float(
-        np.percentile(np.concatenate([measured.to_reference_mm, measured.to_prediction_mm]), percent)
-    )
-
-
-SURFACE_DEFINITIONS: Mapping[str, SurfaceDefinition] = MappingProxyType(
-    {
-        "area": SurfaceDefinition(
-            "area",
-            "surface elements weighted with their area, larger directed percentile (surface-distance, BraTS)",
-            _elements,
-            _corner_shape,
-            _larger_weighted,
-        ),
-        "directed": SurfaceDefinition(
-            "directed",
-            "border voxels, larger directed percentile (MONAI, Metrics Reloaded)",
-            _border_voxels,
-            _voxel_shape,
-            _larger_directed,
-        ),
-        "pooled": SurfaceDefinition(
-            "pooled",
-            "border voxels, percentile of both directions together (medpy, nnU-Net v1, panoptica)",
-            _border_voxels,
-            _voxel_shape,
-            _pooled,
-        ),
-    }
-)

@@ -114,6 +114,60 @@ def test_single_voxels(definition):
     assert measured.hausdorff_mm(100) == pytest.approx(expected)
 
 
+def voxel_and_row(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """One voxel, and a row of three along the last axis that starts with it."""
+    prediction, reference = np.zeros((2, *(5,) * len(spacing)), dtype=bool)
+    row = (2,) * (len(spacing) - 1)
+    prediction[(*row, 1)] = True
+    reference[(*row, slice(1, 4))] = True
+    return prediction, reference
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 3.0), (2.0, 5.0, 3.0)])
+def test_average_and_nsd_of_border_voxels(spacing):
+    """From the voxel 0 mm; from the row 0, 3 and 6 mm."""
+    measured = {
+        name: surface_distances(*voxel_and_row(spacing), spacing_mm=spacing, definition=name)
+        for name in ("directed", "pooled")
+    }
+    assert measured["directed"].average_mm() == pytest.approx((0 + 0 + 3 + 6) / 4)
+    assert measured["pooled"].average_mm() == pytest.approx((0 + (0 + 3 + 6) / 3) / 2)
+    for tolerance, near in ((0, 1), (2.9, 1), (3, 2), (5.9, 2), (6, 3)):
+        assert measured["directed"].nsd(tolerance) == pytest.approx((1 + near) / 4)
+        assert measured["pooled"].nsd(tolerance) == pytest.approx((1 + near / 3) / 2)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "ends", "sides"),
+    [
+        ((2.0, 3.0), 2 * math.hypot(2, 3) / 2, 2 * 3),
+        ((2.0, 5.0, 3.0), 4 * math.hypot(15, 6, 10) / 8, 4 * math.hypot(15, 6) / 2),
+    ],
+)
+def test_average_and_nsd_of_elements(spacing, ends, sides):
+    """Four planes of corners: ends and sides at 0 mm, sides at 3 mm, ends at 6 mm; the voxel has two ends."""
+    prediction, reference = voxel_and_row(spacing)
+    measured = surface_distances(prediction, reference, spacing_mm=spacing)
+    turned = surface_distances(reference, prediction, spacing_mm=spacing)
+    row = 2 * ends + 2 * sides
+    for result in (measured, turned):
+        assert result.average_mm() == pytest.approx((0 + (3 * sides + 6 * ends) / row) / 2)
+        for tolerance, near in ((0, ends + sides), (3, ends + 2 * sides), (6, row)):
+            assert result.nsd(tolerance) == pytest.approx((2 * ends + near) / (2 * ends + row))
+
+
+@pytest.mark.parametrize("definition", SURFACE_DEFINITIONS)
+def test_distance_equal_to_the_tolerance_is_within(definition):
+    """In floating point 3 * 0.1 is more than 0.3."""
+    prediction, reference = np.zeros((2, 3, 3, 8), dtype=bool)
+    prediction[1, 1, 1] = reference[1, 1, 4] = True
+    measured = surface_distances(prediction, reference, spacing_mm=(0.1, 0.1, 0.1), definition=definition)
+    assert measured.hausdorff_mm(100) > 0.3
+    assert measured.nsd(0.3) == 1
+    assert measured.nsd(0.2999) < 1
+    assert measured.nsd(0) == 0
+
+
 def test_mask_at_the_edge_of_the_image_has_a_surface_there():
     full = np.ones((4, 4, 4), dtype=bool)
     inner = box((4, 4, 4), (1, 1, 1), (3, 3, 3))
@@ -201,3 +255,6 @@ def test_user_errors():
         surface_distances(mask, mask, spacing_mm=(1, 1), definition="direct")
     with pytest.raises(DataError, match="empty mask"):
         surface_distances(mask, ~mask, spacing_mm=(1, 1))
+    for tolerance in (-0.1, math.nan):
+        with pytest.raises(ConfigError, match="tolerance"):
+            surface_distances(mask, mask, spacing_mm=(1, 1)).nsd(tolerance)
