@@ -2,30 +2,41 @@
 
 from brats3d.metrics.counts import Counts, count_voxels
 from brats3d.metrics.empty_policy import BRATS2023, EMPTY_POLICIES, EmptyPolicy
-from brats3d.metrics.region_table import (
-    METRICS,
-    RegionRow,
-    evaluate_case,
-    read_metrics_csv,
-    write_metrics_csv,
-)
+from brats3d.metrics.lesions import LesionRow, LesionRules, LesionScores, score_lesions
+from brats3d.metrics.metric import Metric, metrics_of
+from brats3d.metrics.profiles import DEFAULT_PROFILE, PROFILES, Profile
+from brats3d.metrics.region_table import CaseScores, RegionRow, evaluate_case
+from brats3d.metrics.statistics import Statistics, describe
 from brats3d.metrics.summary import format_table, summarise
 from brats3d.metrics.surfaces import SURFACE_DEFINITIONS, SurfaceDistances, surface_distances
+from brats3d.metrics.tables import read_metrics_csv, write_lesions_csv, write_metrics_csv
 
 __all__ = [
     "BRATS2023",
+    "DEFAULT_PROFILE",
     "EMPTY_POLICIES",
-    "METRICS",
+    "PROFILES",
     "SURFACE_DEFINITIONS",
+    "CaseScores",
     "Counts",
     "EmptyPolicy",
+    "LesionRow",
+    "LesionRules",
+    "LesionScores",
+    "Metric",
+    "Profile",
     "RegionRow",
+    "Statistics",
     "SurfaceDistances",
     "count_voxels",
+    "describe",
     "evaluate_case",
     "format_table",
+    "metrics_of",
     "read_metrics_csv",
+    "score_lesions",
     "summarise",
     "surface_distances",
+    "write_lesions_csv",
     "write_metrics_csv",
 ]

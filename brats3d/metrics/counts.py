@@ -45,6 +45,11 @@ class Counts:
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
+    def f1(self) -> float:
+        """F1 score: for voxels the same as Dice."""
+        return self.dice
+
+    @property
     def iou(self) -> float:
         """Intersection over union (Jaccard index), 0 to 1."""
         return _ratio(self.tp, self.tp + self.fp + self.fn)
@@ -53,6 +58,11 @@ class Counts:
     def sensitivity(self) -> float:
         """Share of the reference that was found (recall), 0 to 1."""
         return _ratio(self.tp, self.referenced)
+
+    @property
+    def recall(self) -> float:
+        """The same as sensitivity."""
+        return self.sensitivity
 
     @property
     def specificity(self) -> float:
@@ -74,6 +84,13 @@ class Counts:
         """Matthews correlation coefficient, -1 to 1."""
         margins = (self.predicted, self.referenced, self.tn + self.fp, self.tn + self.fn)
         return _ratio(self.tp * self.tn - self.fp * self.fn, math.sqrt(math.prod(margins)))
+
+    @property
+    def relative_volume_error(self) -> float:
+        """Predicted volume over reference volume, less one: -1 (nothing found) upwards."""
+        if not self.referenced:
+            return math.inf if self.predicted else math.nan
+        return (self.predicted - self.referenced) / self.referenced
 
 
 def count_voxels(

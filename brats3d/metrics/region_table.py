@@ -1,71 +1,60 @@
-"""One row per case and region: scoring a case, and the table as CSV."""
+"""Scoring a case: one row per region, one per lesion."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.errors import DataError
-from brats3d.files import atomic_path
+from brats3d.metrics.agreement import Agreement
 from brats3d.metrics.boxes import bounding_box
-from brats3d.metrics.counts import Counts, count_voxels
-from brats3d.metrics.empty_policy import BRATS2023, PREDICTION_MISSING, EmptyPolicy, empty_state
-from brats3d.metrics.surfaces import surface_distances
-
-METRICS = ("dice", "iou", "sensitivity", "specificity", "precision", "hd95_mm")
-"""Metrics that an empty policy decides about, in table order."""
+from brats3d.metrics.counts import Counts
+from brats3d.metrics.lesions import LesionRow
+from brats3d.metrics.metric import metrics_of
+from brats3d.metrics.profiles import DEFAULT_PROFILE, Profile
 
 
 @dataclass(frozen=True)
 class RegionRow:
-    """Scores of one region of one case; a column each.
+    """Scores of one region of one case; ``row["dice"]`` reads one.
 
     Attributes:
         case_id: Case.
         region: Region name.
-        dice: Dice coefficient, 0 to 1.
-        iou: Intersection over union, 0 to 1.
-        sensitivity: Share of the reference that was found, 0 to 1.
-        specificity: Share of the voxels outside the reference that were left out, 0 to 1.
-        precision: Share of the prediction that is right, 0 to 1.
-        hd95_mm: 95 % Hausdorff distance.
-        volume_pred_ml: Volume of the prediction; NaN for 2-D images.
-        volume_ref_ml: Volume of the reference; NaN for 2-D images.
+        scores: Metric to value, in column order: see :func:`~brats3d.metrics.metric.metrics_of`.
         empty: Which mask is empty: nothing (neither), ``both``, ``prediction``, ``reference``, or
             ``missing`` when there is no prediction file. Where it says something the scores are those
             of the empty policy, not of the formulas.
-        tp: Voxels in both.
-        fp: Voxels in the prediction only.
-        fn: Voxels in the reference only.
-        tn: Voxels in neither.
+        counts: Voxels by agreement.
     """
 
     case_id: str
     region: str
-    dice: float
-    iou: float
-    sensitivity: float
-    specificity: float
-    precision: float
-    hd95_mm: float
-    volume_pred_ml: float
-    volume_ref_ml: float
+    scores: Mapping[str, float]
     empty: str
-    tp: int
-    fp: int
-    fn: int
-    tn: int
+    counts: Counts
+
+    def __getitem__(self, metric: str) -> float:
+        """Return the value of a metric."""
+        return self.scores[metric]
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(RegionRow))
+@dataclass(frozen=True)
+class CaseScores:
+    """Scores of one case.
+
+    Attributes:
+        rows: One per region.
+        lesions: One per lesion, region by region.
+    """
+
+    rows: tuple[RegionRow, ...]
+    lesions: tuple[LesionRow, ...]
 
 
 def evaluate_case(
@@ -75,11 +64,10 @@ def evaluate_case(
     spacing_mm: Sequence[float],
     regions: Sequence[str],
     case_id: str,
-    definition: str = "area",
-    policy: EmptyPolicy = BRATS2023,
+    profile: Profile = DEFAULT_PROFILE,
     background_outside: int = 0,
     missing: bool = False,
-) -> list[RegionRow]:
+) -> CaseScores:
     """Score every region of one case.
 
     Args:
@@ -88,62 +76,38 @@ def evaluate_case(
         spacing_mm: Voxel size along each spatial axis.
         regions: Names of the ``R`` regions.
         case_id: Case, for the rows and for messages.
-        definition: Surface definition of the distance, a key of
-            :data:`~brats3d.metrics.surfaces.SURFACE_DEFINITIONS`.
-        policy: What a metric is worth when a mask is empty.
+        profile: The rules, one of :data:`~brats3d.metrics.profiles.PROFILES` or a changed copy
+            (``dataclasses.replace``).
         background_outside: Voxels beyond the arrays that are background in both (when the caller
             cropped); they count as true negatives.
         missing: Whether there is no prediction at all (``prediction`` is then all False).
 
     Raises:
         DataError: Shapes, number of regions, spacing or values that cannot be scored.
-        ConfigError: Unknown definition.
     """
     prediction, reference = (_as_masks(mask, case_id) for mask in (prediction, reference))
     spacing = _check(prediction, reference, spacing_mm, regions, case_id)
+    voxels = math.prod(reference.shape[1:]) + background_outside
     box = (slice(None), *bounding_box(*prediction, *reference))
-    boxed = [mask[box] for mask in (prediction, reference)]
-    background_outside += math.prod(reference.shape[1:]) - math.prod(boxed[1].shape[1:])
-    rows = []
-    for region, p, r in zip(regions, *boxed, strict=True):
-        counts = count_voxels(p, r, background_outside=background_outside)
-        empty = PREDICTION_MISSING if missing else empty_state(counts.predicted, counts.referenced)
-        # The distance comes last and is measured only where the policy asks for it.
-        formulas = {metric: partial(getattr, counts, metric) for metric in METRICS[:-1]}
-        formulas["hd95_mm"] = partial(_hd95_mm, p, r, spacing, definition)
-        scores = {metric: policy.value(metric, empty, formulas[metric]) for metric in METRICS}
-        rows.append(_row(case_id, region, scores, counts, empty, spacing))
-    return rows
-
-
-def _hd95_mm(
-    prediction: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-    spacing_mm: tuple[float, ...],
-    definition: str,
-) -> float:
-    return surface_distances(
-        prediction, reference, spacing_mm=spacing_mm, definition=definition
-    ).hausdorff_mm(95)
-
-
-def _row(
-    case_id: str,
-    region: str,
-    scores: dict[str, float],
-    counts: Counts,
-    empty: str,
-    spacing: tuple[float, ...],
-) -> RegionRow:
-    voxel_ml = math.prod(spacing) / 1000 if len(spacing) == 3 else math.nan
-    columns: dict[str, Any] = {
-        **scores,
-        "volume_pred_ml": counts.predicted * voxel_ml,
-        "volume_ref_ml": counts.referenced * voxel_ml,
-        "empty": empty,
-        **asdict(counts),
-    }
-    return RegionRow(case_id, region, **columns)
+    metrics = metrics_of(profile).values()
+    rows: list[RegionRow] = []
+    lesions: list[LesionRow] = []
+    for region, p, r in zip(regions, prediction[box], reference[box], strict=True):
+        own = bounding_box(p, r)
+        agreement = Agreement(
+            p[own],
+            r[own],
+            spacing_mm=spacing,
+            profile=profile,
+            case_id=case_id,
+            region=region,
+            background_outside=voxels - math.prod(r[own].shape),
+            missing=missing,
+        )
+        scores = {metric.name: metric.value(agreement) for metric in metrics}
+        rows.append(RegionRow(case_id, region, scores, agreement.empty, agreement.counts))
+        lesions += agreement.lesions.lesions
+    return CaseScores(tuple(rows), tuple(lesions))
 
 
 def _as_masks(masks: NDArray[Any], case_id: str) -> NDArray[np.bool_]:
@@ -186,54 +150,3 @@ def _check(
             expected="one positive voxel size per spatial axis, two or three",
         )
     return spacing
-
-
-def write_metrics_csv(path: Path, rows: Iterable[RegionRow], *, overwrite: bool = True) -> None:
-    """Write the table atomically; undefined values stay blank, numbers keep full precision.
-
-    Raises:
-        OutputError: The file exists and may not be replaced, or cannot be written.
-    """
-    with (
-        atomic_path(path, overwrite=overwrite) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            values = (getattr(row, column) for column in COLUMNS)
-            writer.writerow("" if value != value else value for value in values)
-
-
-def read_metrics_csv(path: Path) -> list[RegionRow]:
-    """Read a table that :func:`write_metrics_csv` wrote; further columns are ignored.
-
-    Raises:
-        DataError: The file is missing, or is not such a table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise KeyError(", ".join(missing))
-            return [_parse(record) for record in reader]
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(
-            "not a table of region metrics",
-            where=path,
-            got=f"{type(error).__name__}: {error}",
-            expected="a CSV file with the columns " + ", ".join(COLUMNS),
-            remedy="point to the metrics.csv that fit or evaluate wrote",
-        ) from error
-
-
-def _parse(record: dict[str, str]) -> RegionRow:
-    values: dict[str, Any] = {}
-    for field in fields(RegionRow):
-        text = record[field.name]
-        if field.type == "float":
-            values[field.name] = float(text) if text else math.nan
-        else:
-            values[field.name] = int(text) if field.type == "int" else text
-    return RegionRow(**values)

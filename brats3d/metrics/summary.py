@@ -3,71 +3,69 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 import brats3d
 from brats3d.metrics.empty_policy import (
     BOTH_EMPTY,
-    BRATS2023,
     NEITHER_EMPTY,
     PREDICTION_EMPTY,
     PREDICTION_MISSING,
     REFERENCE_EMPTY,
-    EmptyPolicy,
 )
-from brats3d.metrics.region_table import METRICS, RegionRow
-from brats3d.metrics.surfaces import SURFACE_DEFINITIONS
-from brats3d.registry import look_up
+from brats3d.metrics.metric import Metric, metrics_of
+from brats3d.metrics.profiles import DEFAULT_PROFILE, Profile
+from brats3d.metrics.region_table import RegionRow
+from brats3d.metrics.statistics import Statistics, describe
 
 _FAILURES = (PREDICTION_EMPTY, REFERENCE_EMPTY, PREDICTION_MISSING)
+# Their rules charge for an empty mask themselves, see LesionRules.
+_LESION_MEANS = "lesion_"
+_PRINTED = {
+    "dice": ("Dice", 3),
+    "hd95_mm": ("HD95 (mm)", 1),
+    "lesion_dice": ("lesion Dice", 3),
+    "lesion_hd95_mm": ("lesion HD95 (mm)", 1),
+}
 
 
-def summarise(
-    rows: Iterable[RegionRow], *, definition: str = "area", policy: EmptyPolicy = BRATS2023
-) -> dict[str, Any]:
+def summarise(rows: Iterable[RegionRow], *, profile: Profile = DEFAULT_PROFILE) -> dict[str, Any]:
     """Sum up a table, per region and over the regions.
 
     Args:
         rows: The table.
-        definition: Surface definition the rows were computed with.
-        policy: Empty policy the rows were computed with.
+        profile: The rules the rows were computed with.
 
     Returns:
-        JSON content: ``brats3d`` (version), ``definitions``, ``empty_policy``, ``cases``, ``regions``
-        (per region: ``cases``, how many had which mask empty, and per metric ``n``, ``undefined``,
-        ``penalised``, ``mean``, ``sd``, ``median``, ``q25``, ``q75``, ``min``, ``max``) and ``mean``
-        (the same per metric over the cases' means of their regions).
+        JSON content: ``brats3d`` (version), ``definitions``, ``profile``, ``cases``, ``regions``
+        (per region: ``cases``, how many had which mask empty, and per metric ``penalised`` and the
+        fields of :class:`~brats3d.metrics.statistics.Statistics`) and ``mean`` (the same per metric
+        over the cases' means of their regions).
     """
     table = list(rows)
+    metrics = metrics_of(profile)
     regions = dict.fromkeys(row.region for row in table)
     return {
         "brats3d": brats3d.__version__,
-        "definitions": {
-            "dice": "2 TP / (2 TP + FP + FN)",
-            "iou": "TP / (TP + FP + FN)",
-            "sensitivity": "TP / (TP + FN)",
-            "specificity": "TN / (TN + FP)",
-            "precision": "TP / (TP + FP)",
-            "hd95_mm": f"{definition}: {look_up(SURFACE_DEFINITIONS, definition, 'definition').description}",
-        },
-        "empty_policy": policy.as_dict(),
+        "definitions": {name: metric.description for name, metric in metrics.items()},
+        "profile": profile.as_dict(),
         "cases": len({row.case_id for row in table}),
-        "regions": {name: _region([row for row in table if row.region == name], policy) for name in regions},
-        "mean": _mean_over_regions(table),
+        "regions": {
+            name: _region([row for row in table if row.region == name], metrics, profile) for name in regions
+        },
+        "mean": _mean_over_regions(table, metrics),
     }
 
 
-def _region(rows: Sequence[RegionRow], policy: EmptyPolicy) -> dict[str, Any]:
+def _region(rows: Sequence[RegionRow], metrics: Mapping[str, Metric], profile: Profile) -> dict[str, Any]:
     states = [row.empty for row in rows]
-    metrics = {}
-    for metric in METRICS:
-        metrics[metric] = _statistics([getattr(row, metric) for row in rows])
-        penalised = [state for state in states if state in _FAILURES and policy.decides(metric, state)]
-        metrics[metric]["penalised"] = len(penalised)
+    failed = [state for state in states if state in _FAILURES]
+    statistics = {}
+    for name, metric in metrics.items():
+        charged = [metric.decided(profile, state) or name.startswith(_LESION_MEANS) for state in failed]
+        values = describe([row[name] for row in rows]).as_dict()
+        statistics[name] = {**values, "penalised": sum(charged)}
     return {
         "cases": len(rows),
         "neither_empty": states.count(NEITHER_EMPTY),
@@ -75,80 +73,70 @@ def _region(rows: Sequence[RegionRow], policy: EmptyPolicy) -> dict[str, Any]:
         "prediction_empty": states.count(PREDICTION_EMPTY),
         "reference_empty": states.count(REFERENCE_EMPTY),
         "prediction_missing": states.count(PREDICTION_MISSING),
-        **metrics,
+        **statistics,
     }
 
 
-def _mean_over_regions(rows: Sequence[RegionRow]) -> dict[str, Any]:
+def _mean_over_regions(rows: Sequence[RegionRow], metrics: Iterable[str]) -> dict[str, Any]:
     cases: dict[str, list[RegionRow]] = {}
     for row in rows:
         cases.setdefault(row.case_id, []).append(row)
     result = {}
-    for metric in METRICS:
+    for metric in metrics:
         # A case with an undefined region has an undefined mean: a value never drops out unseen.
-        means = [math.fsum(getattr(row, metric) for row in own) / len(own) for own in cases.values()]
-        result[metric] = _statistics(means)
+        means = [math.fsum(row[metric] for row in own) / len(own) for own in cases.values()]
+        result[metric] = describe(means).as_dict()
     return result
 
 
-def _statistics(values: Sequence[float]) -> dict[str, float | int]:
-    """Statistics of the defined values; an infinite one makes the mean infinite, not absent."""
-    defined = np.array([value for value in values if not math.isnan(value)], dtype=np.float64)
-    n = len(defined)
-    finite = bool(np.isfinite(defined).all())
-    q25, median, q75 = _quartiles(defined, interpolate=finite) if n else [math.nan] * 3
-    return {
-        "n": n,
-        "undefined": len(values) - n,
-        "mean": float(defined.mean()) if n else math.nan,
-        "sd": float(defined.std(ddof=1)) if n > 1 and finite else math.nan,
-        "median": median,
-        "q25": q25,
-        "q75": q75,
-        "min": float(defined.min()) if n else math.nan,
-        "max": float(defined.max()) if n else math.nan,
-    }
-
-
-def _quartiles(values: NDArray[np.float64], *, interpolate: bool) -> list[float]:
-    """25, 50 and 75 %; between two infinities interpolation would be NaN."""
-    if interpolate:
-        return [float(value) for value in np.quantile(values, [0.25, 0.5, 0.75])]
-    return [float(value) for value in np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")]
-
-
 def format_table(rows: Iterable[RegionRow]) -> str:
-    """Lay out mean ± standard deviation per region, and over the regions, as plain text.
+    """Lay out the main metrics per region, and their means over the regions, as plain text.
 
-    The column ``empty`` counts the cases with no such region on either side, ``failed`` those where
-    only one side has it or the prediction is missing; both are part of every mean.
+    ``n`` counts the values a line rests on, ``undefined`` those that are not among them, ``failed`` the
+    cases where only one mask has the region or the prediction is missing; these are part of the means.
     """
     table = list(rows)
-    summary = summarise(table)
-    lines: list[tuple[str, ...]] = [
-        ("Region", "cases", "empty", "failed", "Dice", "HD95 (mm)", "sensitivity", "precision")
+    cells: list[tuple[str, ...]] = [
+        ("Region", "Metric", "n", "undefined", "failed", "mean [95 % interval]", "median (quartiles)")
     ]
-    for name, region in summary["regions"].items():
-        failed = sum(region[state] for state in ("prediction_empty", "reference_empty", "prediction_missing"))
-        lines.append((name, str(region["cases"]), str(region["both_empty"]), str(failed), *_cells(region)))
-    lines.append(("mean", str(summary["cases"]), "", "", *_cells(summary["mean"])))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    ends = []
+    printed = [name for name in _PRINTED if not table or name in table[0].scores]
+    for region in dict.fromkeys(row.region for row in table):
+        own = [row for row in table if row.region == region]
+        failed = str(sum(row.empty in _FAILURES for row in own))
+        for name in printed:
+            first = region if name == printed[0] else ""
+            cells.append((first, *_cells(name, describe([row[name] for row in own]), failed)))
+        ends.append(len(cells) - 1)
+    for name in printed:
+        over_regions = Statistics(**_mean_over_regions(table, [name])[name])
+        cells.append(("mean" if name == printed[0] else "", *_cells(name, over_regions, "")))
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    left = (0, 1)
     texts = [
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-        for line in lines
+        "  ".join(
+            text.ljust(width) if column in left else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
     ]
     rule = "─" * max(map(len, texts))
-    return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1]])
+    lines = [texts[0], rule]
+    for number, text in enumerate(texts[1:], start=1):
+        lines += [text, rule] if number in ends else [text]
+    return "\n".join(lines)
 
 
-def _cells(statistics: dict[str, Any]) -> tuple[str, ...]:
-    digits = {"dice": 3, "hd95_mm": 1, "sensitivity": 3, "precision": 3}
-    return tuple(_plus_minus(statistics[metric], places) for metric, places in digits.items())
+def _cells(name: str, found: Statistics, failed: str) -> tuple[str, ...]:
+    title, places = _PRINTED[name]
 
+    def number(value: float) -> str:
+        return f"{value:.{places}f}"
 
-def _plus_minus(statistics: dict[str, float], places: int) -> str:
-    mean, sd = statistics["mean"], statistics["sd"]
-    if math.isnan(mean):
-        return "-"
-    text = f"{mean:.{places}f}" + ("" if math.isnan(sd) else f" ± {sd:.{places}f}")
-    return text + (f" (n={statistics['n']})" if statistics["undefined"] else "")
+    mean = median = "-"
+    if found.n:
+        mean, median = number(found.mean), number(found.median)
+        if not math.isnan(found.ci95_low):
+            mean += f" [{number(found.ci95_low)}, {number(found.ci95_high)}]"
+            median += f" ({number(found.q25)}, {number(found.q75)})"
+    return title, str(found.n), str(found.undefined), failed, mean, median

@@ -255,7 +255,7 @@ def _score(
             spacing_mm=result.geometry.spacing_mm,
             regions=convention.region_names,
             case_id=case.case_id,
-        )
+        ).rows
         logger.info("scored %s", case.case_id)
     return rows
 
