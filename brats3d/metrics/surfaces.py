@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from brats3d.errors import ConfigError, DataError
 from brats3d.metrics.boxes import bounding_box
+from brats3d.metrics.nearest import nearest_mm, neighbourhood
 from brats3d.metrics.surface_definitions import SURFACE_DEFINITIONS, Directed, SurfaceDefinition
 from brats3d.registry import look_up
 
@@ -92,43 +92,28 @@ def surface_distances(
         DataError: A mask is empty, so that there is nothing to measure.
     """
     chosen = look_up(SURFACE_DEFINITIONS, definition, "definition")
+    spacing = tuple(float(size) for size in spacing_mm)
     box = bounding_box(prediction, reference)
-    masks = [np.pad(mask[box], 1) for mask in (prediction, reference)]
+    masks = [_with_room(mask[box], neighbourhood(spacing).reach) for mask in (prediction, reference)]
     if not all(mask.any() for mask in masks):
         raise DataError(
             "no distance can be measured to an empty mask",
             remedy="decide by an empty policy what the distance is worth, as evaluate_case does",
         )
-    spacing = tuple(float(size) for size in spacing_mm)
     (positions_p, sizes_p), (positions_r, sizes_r) = (chosen.extract(mask, spacing) for mask in masks)
-    shape = chosen.grid_shape(masks[0].shape)
-    points_p, points_r = (_points_mm(positions, shape, spacing) for positions in (positions_p, positions_r))
+    shape = masks[0].shape
     return SurfaceDistances(
-        _nearest(positions_p, points_p, positions_r, points_r),
-        _nearest(positions_r, points_r, positions_p, points_p),
+        nearest_mm(positions_p, positions_r, shape, spacing),
+        nearest_mm(positions_r, positions_p, shape, spacing),
         sizes_p,
         sizes_r,
         chosen,
     )
 
 
-def _points_mm(
-    positions: NDArray[np.intp], shape: tuple[int, ...], spacing: Sequence[float]
-) -> NDArray[np.float64]:
-    return np.stack(np.unravel_index(positions, shape), axis=1) * np.asarray(spacing)
-
-
-def _nearest(
-    positions: NDArray[np.intp],
-    points: NDArray[np.float64],
-    other_positions: NDArray[np.intp],
-    other_points: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Distance from each point to the nearest of the others, mm ``(n,)``."""
-    distances = np.zeros(len(points))
-    apart = ~np.isin(positions, other_positions, assume_unique=True)  # shared points need no search
-    if apart.any():
-        # A tree without balancing builds faster and searches as fast on points of a grid.
-        tree = cKDTree(other_points, balanced_tree=False, compact_nodes=False)
-        distances[apart] = tree.query(points[apart])[0]
-    return distances
+def _with_room(mask: NDArray[np.bool_], reach: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Copy a mask into an array with a free voxel before it and ``reach``, at least one, behind it."""
+    shape = [1 + size + max(1, room) for size, room in zip(mask.shape, reach, strict=True)]
+    larger = np.zeros(shape, dtype=np.bool_)
+    larger[tuple(slice(1, 1 + size) for size in mask.shape)] = mask
+    return larger
