@@ -30,7 +30,7 @@ _DIFFERENCE_COLUMNS = (
 )
 _DEFINITIONS = {
     "difference": "score of the second model less that of the first, per case; equal infinities differ by 0",
-    "undefined": "cases in which a score of either model is undefined; no other figure of the difference has them",
+    "undefined": "cases with an undefined score of either model; the ranking alone counts them",
     "ci95": "bootstrap percentile interval of the mean difference",
     "wins": f"cases in which the first model is better by more than {TIE:g}; losses: the second model is",
     "p": f"Wilcoxon signed-rank test, two-sided, zeros dropped; exact up to {EXACT_PAIRS} differences",
