@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,15 @@ class Profile:
                 expected="distances in millimetres, 0 or more, such as [1, 2]",
             )
         object.__setattr__(self, "nsd_tolerances_mm", tuple(dict.fromkeys(tolerances)))
+
+    def with_penalty(self, penalty_mm: float) -> Profile:
+        """Return the same profile with another distance for what was missed or invented.
+
+        Raises:
+            ConfigError: A negative distance.
+        """
+        policy = self.policy.with_penalty(penalty_mm)
+        return replace(self, policy=policy, lesions=replace(self.lesions, penalty_mm=penalty_mm))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as plain JSON content."""
