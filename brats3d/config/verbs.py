@@ -45,8 +45,12 @@ class EvaluateConfig:
     """Folder with predicted label maps."""
     references: str | None = None
     """Folder with reference label maps, or a data set."""
+    compare: tuple[str, ...] = ()
+    """Folders to compare case by case instead: of predictions, or with a metrics.csv written before."""
+    metrics: tuple[str, ...] = ("dice", "hd95_mm")
+    """Metrics to compare by, such as lesion_dice."""
     output: str | None = None
-    """Folder for metrics.csv and metrics.json; by default the predictions' folder."""
+    """Folder for the results; by default that of the (first) predictions."""
     prediction_pattern: str | None = None
     """Which files are predictions, such as '*_pred.nii.gz'."""
     reference_pattern: str | None = None
@@ -57,20 +61,26 @@ class EvaluateConfig:
     """Label convention of the references; auto: that of their data set."""
     labels: dict[int, str] | None = None
     """Your own convention for both sides: value to tissue."""
-    regions: dict[str, tuple[str, ...]] | None = None
-    """Your own regions: name to tissues."""
-    missing: str = "error"
-    """error, skip, or penalise: score a missing prediction as the worst."""
-    definition: str = "area"
-    """Surface definition of HD95: area (BraTS), directed (MONAI) or pooled (medpy)."""
-    policy: str = "brats2023"
-    """What a metric is worth when a mask is empty."""
+    regions: dict[str, tuple[str, ...]] | str | None = None
+    """Regions to score, name to tissues, or all: the convention's regions and each tissue by itself."""
+    missing: str = "fail"
+    """A file without a partner: fail, skip, or penalise (score a missing prediction as the worst)."""
+    profile: str = "brats2023-gli"
+    """Rules of the scores, such as brats2023-met, brats2024-gli or brats2025."""
+    definition: str | None = None
+    """Surface definition: area (BraTS), directed (MONAI) or pooled (medpy); by default the profile's."""
+    policy: str | None = None
+    """What a metric is worth when a mask is empty; by default the profile's."""
+    penalty_mm: float | None = None
+    """Distance charged where none can be measured; by default the profile's."""
+    tolerances_mm: tuple[float, ...] | None = None
+    """Tolerances of the normalised surface Dice; by default the profile's."""
     check_affine: bool = True
     """Whether headers must agree; shapes always must."""
     overwrite: bool = False
-    """Replace results that exist."""
+    """Replace results of other inputs or settings."""
     jobs: int = 1
-    """Processes."""
+    """Cases scored at a time."""
 
 
 @dataclass(frozen=True)

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from brats3d.assembly import label_convention
-from brats3d.config import DataConfig, EvaluateConfig
+from brats3d.config import EvaluateConfig
 from brats3d.data.discovery import AUTO
-from brats3d.errors import ConfigError, DataError, OutputError
-from brats3d.files import write_json
-from brats3d.imaging import read_geometry, read_volume
-from brats3d.labels import LabelConvention, convention_named
-from brats3d.metrics import (
-    EMPTY_POLICIES,
-    SURFACE_DEFINITIONS,
-    EmptyPolicy,
-    RegionRow,
-    evaluate_case,
-    format_table,
-    summarise,
-    write_metrics_csv,
-)
-from brats3d.metrics.boxes import bounding_box
+from brats3d.errors import ConfigError, DataError
+from brats3d.labels import LabelConvention
+from brats3d.metrics import DEFAULT_PROFILE, EmptyPolicy, Profile
 from brats3d.registry import look_up
-from brats3d.workflows.pairing import MISSING_CHOICES, Pair, find_predictions, find_references, pair
-
-CSV_NAME, JSON_NAME = "metrics.csv", "metrics.json"
-_MOST_LISTED = 5
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found.
-
-    Attributes:
-        rows: One row per case and region.
-        summary: Content of ``metrics.json``.
-        notes: What the user should know, one sentence each.
-    """
-
-    rows: tuple[RegionRow, ...]
-    summary: dict[str, Any]
-    notes: tuple[str, ...]
-
-    def table(self) -> str:
-        """Lay out the means per region as text."""
-        return format_table(self.rows)
+from brats3d.workflows.conventions import (
+    Regions,
+    convention_as_dict,
+    fitting_conventions,
+    own_convention,
+    stated_convention,
+)
+from brats3d.workflows.evaluation import Evaluation, sum_up
+from brats3d.workflows.evaluation_files import check_replaceable, write_results
+from brats3d.workflows.pairing import FAIL, MISSING_CHOICES, find_predictions, find_references, pair
+from brats3d.workflows.scored_cases import Finished, ScoredCases, fingerprint
+from brats3d.workflows.scoring import Scoring
+from brats3d.workflows.scoring_jobs import check_jobs, score_pairs
+from brats3d.workflows.scoring_rules import chosen_profile
 
 
 def evaluate(
@@ -66,20 +37,31 @@ def evaluate(
     reference_pattern: str | None = None,
     prediction_convention: LabelConvention | str | None = AUTO,
     reference_convention: LabelConvention | str | None = AUTO,
-    missing: str = "error",
+    regions: Regions | None = None,
+    missing: str = FAIL,
     check_affine: bool = True,
-    definition: str = "area",
-    policy: EmptyPolicy | str = "brats2023",
+    profile: Profile | str = DEFAULT_PROFILE,
+    definition: str | None = None,
+    policy: EmptyPolicy | str | None = None,
+    penalty_mm: float | None = None,
+    tolerances_mm: Sequence[float] | None = None,
     overwrite: bool = False,
     jobs: int = 1,
     quiet: bool = False,
 ) -> Evaluation:
-    """Score label maps against references and write the table and its summary.
+    """Score label maps against references and write the tables and their summary.
+
+    What is wrong with a single case (a file that is unreadable, on another grid, not a label map, or
+    without its partner) does not raise: the others are scored, and ``failed`` of the result says what is
+    wrong; :meth:`Evaluation.check_complete` raises.
+
+    With an output folder, cases that were scored there before with the same settings and the same file
+    contents are not computed again (see :mod:`~brats3d.workflows.scored_cases`).
 
     Args:
         predictions: Folder of predicted label maps, or one file.
         references: Data set, folder of label maps, or one file.
-        output: Folder for ``metrics.csv`` and ``metrics.json``; None writes nothing.
+        output: Folder for ``metrics.csv``, ``lesions.csv`` and ``metrics.json``; None writes nothing.
         prediction_pattern: Which files are predictions, see
             :func:`~brats3d.workflows.pairing.match_pattern`; None finds them by the case ids.
         reference_pattern: Which files are references; None takes the label maps of a data set in a
@@ -87,52 +69,67 @@ def evaluate(
         prediction_convention: Meaning of the predicted values; ``auto`` or None: what a
             ``dataset.json`` in the folder says, else that of the references.
         reference_convention: Meaning of the reference values; ``auto`` or None: that of the data set.
-        missing: ``error``, ``skip``, or ``penalise`` (a missing prediction gets the worst scores).
+        regions: Region name to its tissues, or ``all`` (the convention's regions and each tissue by
+            itself); None takes the convention's regions.
+        missing: What a file without a partner is: ``fail`` (a failed case), ``skip`` (a note) or
+            ``penalise`` (a missing prediction gets the worst scores).
         check_affine: Whether the headers must agree about the place in space; shapes always must.
-        definition: Surface definition of the distances.
+        profile: Rules of the scores, or the name of some in :data:`~brats3d.metrics.PROFILES`.
+        definition: Surface definition of the distances; None: the profile's, as for the next three.
         policy: What a metric is worth when a mask is empty.
-        overwrite: Whether existing results may be replaced.
+        penalty_mm: Distance charged where none can be measured, for regions and lesions.
+        tolerances_mm: Tolerances of the normalised surface Dice.
+        overwrite: Whether existing results of other inputs or settings may be replaced.
         jobs: Cases scored at a time.
         quiet: Leave out the progress bar.
 
     Raises:
         LayoutError: A side without label maps, or with several for one case.
-        DataError: Files without a partner, on different grids, or unreadable.
-        LabelError: A value outside the convention.
+        DataError: A folder that does not exist, or no prediction that belongs to a reference.
         ConfigError: An unknown choice, or conventions that are not given or do not fit.
         OutputError: The results exist already or cannot be written.
     """
-    policy = look_up(EMPTY_POLICIES, policy, "policy") if isinstance(policy, str) else policy
-    look_up(SURFACE_DEFINITIONS, definition, "definition")
+    rules = chosen_profile(
+        profile,
+        definition=definition,
+        policy=policy,
+        penalty_mm=penalty_mm,
+        tolerances_mm=tolerances_mm,
+    )
     look_up(dict.fromkeys(MISSING_CHOICES), missing, "missing")
-    folder = None if output is None else _free(Path(output), overwrite)
-
-    sides = [_absolute(predictions, "predictions"), _absolute(references, "references")]
-    meanings = [
-        _named(prediction_convention, "prediction_convention"),
-        _named(reference_convention, "reference_convention"),
-    ]
-    expected = find_references(sides[1], reference_pattern, meanings[1])
-    predicted = find_predictions(sides[0], expected.paths, prediction_pattern, meanings[0])
-    pairs, notes = pair(predicted, expected, missing=missing)
-    conventions = _fitting(predicted.convention, expected.convention)
-    _check_grids(pairs, check_affine=check_affine)
-
-    score = partial(score_pair, conventions=conventions, definition=definition, policy=policy)
-    rows = tuple(row for case in _progress(score, pairs, jobs, quiet) for row in case)
+    check_jobs(jobs)
+    stated = (
+        stated_convention(prediction_convention, "prediction_convention"),
+        stated_convention(reference_convention, "reference_convention"),
+    )
+    sides = (existing_path(predictions, "predictions"), existing_path(references, "references"))
+    expected = find_references(sides[1], reference_pattern, stated[1])
+    predicted = find_predictions(sides[0], expected.paths, prediction_pattern, stated[0])
+    pairing = pair(predicted, expected, missing=missing)
+    conventions = fitting_conventions(predicted.convention, expected.convention, regions)
+    scoring = Scoring(rules, conventions, check_affine)
     inputs = {
         "predictions": str(sides[0]),
         "references": str(sides[1]),
+        "prediction_pattern": prediction_pattern,
+        "reference_pattern": reference_pattern,
         "missing": missing,
-        "prediction_convention": _described(conventions[0]),
-        "reference_convention": _described(conventions[1]),
+        "check_affine": check_affine,
+        "prediction_convention": convention_as_dict(conventions[0]),
+        "reference_convention": convention_as_dict(conventions[1]),
     }
-    notes = (*expected.notes, *notes)
-    summary = {**summarise(rows, definition=definition, policy=policy), "inputs": inputs, "notes": notes}
-    if folder is not None:
-        write_metrics_csv(folder / CSV_NAME, rows)
-        write_json(folder / JSON_NAME, summary)
-    return Evaluation(rows, summary, notes)
+    if output is None:
+        outcome = score_pairs(pairing.pairs, scoring, None, jobs=jobs, quiet=quiet)
+        return sum_up(outcome, pairing, profile=rules, inputs=inputs, notes=expected.notes)
+    folder = Path(output)
+    journal = ScoredCases(folder, scoring.as_dict())
+    evaluation = fingerprint([scoring.as_dict(), inputs])
+    check_replaceable(folder, journal.finished, evaluation, overwrite=overwrite)
+    outcome = score_pairs(pairing.pairs, scoring, journal, jobs=jobs, quiet=quiet)
+    found = sum_up(outcome, pairing, profile=rules, inputs=inputs, notes=expected.notes)
+    files = write_results(folder, found.rows, found.lesions, found.summary, partial=bool(found.failed))
+    journal.finish(outcome.digests, Finished(evaluation, files))
+    return found
 
 
 def evaluate_as_configured(config: EvaluateConfig) -> Evaluation:
@@ -148,161 +145,47 @@ def evaluate_as_configured(config: EvaluateConfig) -> Evaluation:
             remedy="brats3d evaluate --predictions DIR --references DIR",
         )
     folder = Path(config.predictions)
-
-    def meaning(convention: str) -> LabelConvention | str:
-        return label_convention(
-            DataConfig(convention=convention, labels=config.labels, regions=config.regions)
-        )
-
-    return evaluate(
-        config.predictions,
-        config.references,
-        config.output or (folder if folder.is_dir() else folder.parent),
-        prediction_pattern=config.prediction_pattern,
-        reference_pattern=config.reference_pattern,
-        prediction_convention=meaning(config.prediction_convention),
-        reference_convention=meaning(config.reference_convention),
-        missing=config.missing,
-        check_affine=config.check_affine,
-        definition=config.definition,
-        policy=config.policy,
-        overwrite=config.overwrite,
-        jobs=config.jobs,
-    )
+    output = config.output or (folder if folder.is_dir() else folder.parent)
+    return evaluate(config.predictions, config.references, output, **settings_of(config))
 
 
-def score_pair(
-    pair: Pair,
-    *,
-    conventions: tuple[LabelConvention, LabelConvention],
-    definition: str,
-    policy: EmptyPolicy,
-) -> list[RegionRow]:
-    """Read both label maps of a case and score its regions.
+def settings_of(config: EvaluateConfig) -> dict[str, Any]:
+    """Return the keyword arguments of :func:`evaluate` that the command line says.
 
     Raises:
-        DataError: A file that cannot be read.
-        LabelError: A value outside the convention of its side.
+        ConfigError: Labels and regions that do not fit.
     """
-    reference, geometry = read_volume(pair.reference)
-    prediction = np.zeros_like(reference) if pair.prediction is None else read_volume(pair.prediction)[0]
-    # Beyond the box both are background: a tenth of the volume is left to sort into regions.
-    box = bounding_box(prediction, reference)
-    masks = [
-        convention.to_regions(convention.check(volume[box], path))
-        for convention, volume, path in zip(
-            conventions, (prediction, reference), (pair.prediction, pair.reference), strict=True
-        )
-    ]
-    return evaluate_case(
-        masks[0],
-        masks[1],
-        spacing_mm=geometry.spacing_mm,
-        regions=conventions[1].region_names,
-        case_id=pair.case_id,
-        definition=definition,
-        policy=policy,
-        background_outside=reference.size - masks[1][0].size,
-        missing=pair.prediction is None,
-    )
+    own = None if config.labels is None else own_convention(config.labels, config.regions)
+    return {
+        "prediction_pattern": config.prediction_pattern,
+        "reference_pattern": config.reference_pattern,
+        "prediction_convention": own or config.prediction_convention,
+        "reference_convention": own or config.reference_convention,
+        "regions": config.regions,
+        "missing": config.missing,
+        "check_affine": config.check_affine,
+        "profile": config.profile,
+        "definition": config.definition,
+        "policy": config.policy,
+        "penalty_mm": config.penalty_mm,
+        "tolerances_mm": config.tolerances_mm,
+        "overwrite": config.overwrite,
+        "jobs": config.jobs,
+    }
 
 
-def _progress(
-    score: Callable[[Pair], list[RegionRow]], pairs: Sequence[Pair], jobs: int, quiet: bool
-) -> Iterator[list[RegionRow]]:
-    """Score the pairs in order; threads suffice, since unpacking and searching release the interpreter."""
-    if jobs < 1:
-        raise ConfigError("a number of jobs that cannot work", where="jobs", got=jobs, expected="1 or more")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
-        ThreadPoolExecutor(jobs) as pool,
-    ):
-        yield from progress.track(pool.map(score, pairs), total=len(pairs), description="evaluate")
+def existing_path(path: str | Path, side: str) -> Path:
+    """Return the absolute path of what the user named.
 
-
-def _free(folder: Path, overwrite: bool) -> Path:
-    """Check before the work, not after it, that the results may be written."""
-    for name in (CSV_NAME, JSON_NAME):
-        if (folder / name).exists() and not overwrite:
-            raise OutputError(
-                "the output exists already",
-                where=folder / name,
-                remedy="pass --overwrite true, or choose another output folder",
-            )
-    return folder
-
-
-def _absolute(path: str | Path, side: str) -> Path:
+    Raises:
+        DataError: It does not exist.
+    """
     found = Path(path).expanduser().absolute()
     if not found.exists():
         raise DataError(
-            f"the {side} do not exist",
+            f"the {side} do not exist" if side.endswith("s") else f"the {side} does not exist",
             where=found,
             expected="a folder with label maps, or one file",
             remedy="check the path",
         )
     return found
-
-
-def _named(convention: LabelConvention | str | None, key: str) -> LabelConvention | None:
-    if isinstance(convention, str):
-        return None if convention == AUTO else convention_named(convention, key)
-    return convention
-
-
-def _fitting(
-    prediction: LabelConvention | None, reference: LabelConvention | None
-) -> tuple[LabelConvention, LabelConvention]:
-    """Let either side mean what the other means where only one is known, and compare their regions."""
-    first, second = prediction or reference, reference or prediction
-    if first is None or second is None:
-        raise ConfigError(
-            "nothing tells what the label values mean",
-            where="reference_convention",
-            got="folders that are not in the layout of a known data set",
-            expected="a convention such as brats2017 (ET is 4) or brats2023 (ET is 3)",
-            remedy="set reference_convention, and prediction_convention where it differs",
-        )
-    if first.region_names != second.region_names:
-        raise ConfigError(
-            "the conventions of both sides do not have the same regions",
-            where="prediction_convention",
-            got=f"{first.name}: {', '.join(first.region_names)}",
-            expected=f"those of {second.name}: {', '.join(second.region_names)}",
-            remedy="give both sides the same regions",
-        )
-    return first, second
-
-
-def _described(convention: LabelConvention) -> dict[str, Any]:
-    return {
-        "name": convention.name,
-        "labels": dict(convention.tissues),
-        "regions": {region.name: sorted(region.tissues) for region in convention.regions},
-    }
-
-
-def _check_grids(pairs: Sequence[Pair], *, check_affine: bool) -> None:
-    """Compare headers before a voxel is read.
-
-    Raises:
-        DataError: A prediction that is not on the grid of its reference.
-    """
-    wrong = []
-    for one in pairs:
-        if one.prediction is None:
-            continue
-        prediction, reference = read_geometry(one.prediction), read_geometry(one.reference)
-        if check_affine or prediction.shape != reference.shape:
-            difference = reference.difference(prediction)
-            wrong += [f"{one.case_id}: {difference}"] if difference else []
-    if wrong:
-        more = [f"and {len(wrong) - _MOST_LISTED} more"] if len(wrong) > _MOST_LISTED else []
-        raise DataError(
-            f"{len(wrong)} of {len(pairs)} predictions are not on the grid of their reference",
-            got="; ".join([*wrong[:_MOST_LISTED], *more]),
-            expected="the same shape and affine",
-            remedy="resample the predictions to the references; where the headers differ but the voxels "
-            "are known to line up, set check_affine to false",
-        )

@@ -14,7 +14,8 @@ from brats3d.data.layouts.tree import Tree
 from brats3d.errors import DataError, LayoutError
 from brats3d.labels import LabelConvention
 
-MISSING_CHOICES = ("error", "skip", "penalise")
+FAIL, SKIP, PENALISE = "fail", "skip", "penalise"
+MISSING_CHOICES = (FAIL, SKIP, PENALISE)
 
 _VOLUME = re.compile(r"(?P<stem>.+?)\.nii(\.gz)?", re.IGNORECASE)
 _MASK_ENDING = re.compile(r"[-_.](seg|segmentation|label|labels|mask|gt)$", re.IGNORECASE)
@@ -29,6 +30,21 @@ class Pair:
     case_id: str
     prediction: Path | None
     reference: Path
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Both sides put together.
+
+    Attributes:
+        pairs: What can be scored, sorted by case id.
+        failed: Case id to what is wrong, for cases without a partner that ought to have one.
+        notes: What was left out, one sentence each.
+    """
+
+    pairs: tuple[Pair, ...]
+    failed: Mapping[str, DataError]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -165,21 +181,18 @@ def match_pattern(root: Path, pattern: str, side: str) -> dict[str, Path]:
     return found
 
 
-def pair(predictions: Masks, references: Masks, *, missing: str) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+def pair(predictions: Masks, references: Masks, *, missing: str) -> Pairing:
     """Put both sides together.
 
     Args:
         predictions: Predictions by case id.
         references: References by case id.
-        missing: ``error``: every file needs its partner; ``skip``: only pairs are taken;
-            ``penalise``: a reference without a prediction is kept. Predictions without a reference
-            cannot be scored and are left out in both of the latter.
-
-    Returns:
-        Pairs sorted by case id, and notes about files without a partner.
+        missing: ``fail``: a file without a partner is a failed case; ``skip``: only pairs are taken;
+            ``penalise``: a reference without a prediction is scored as the worst. Predictions without
+            a reference cannot be scored and are left out in both of the latter.
 
     Raises:
-        DataError: Files without a partner, when ``missing`` is ``error``, or no pair at all.
+        DataError: No pair at all.
     """
     unpredicted = sorted(set(references.paths) - set(predictions.paths))
     unreferenced = sorted(set(predictions.paths) - set(references.paths))
@@ -189,19 +202,43 @@ def pair(predictions: Masks, references: Masks, *, missing: str) -> tuple[tuple[
         notes.append(f"{len(unpredicted)} references without a prediction ({some_of(unpredicted, 10)})")
     if unreferenced:
         notes.append(f"{len(unreferenced)} predictions without a reference ({some_of(unreferenced, 10)})")
-    if not common or (notes and missing == "error"):
+    if not common:
         raise DataError(
-            "predictions and references do not pair" if common else "no prediction belongs to a reference",
+            "no prediction belongs to a reference",
             got="; ".join(notes),
             expected="one prediction per reference, named after the same case",
-            remedy="set missing to skip or penalise, or say how the files are named in prediction_pattern "
-            "and reference_pattern",
+            remedy="say how the files are named in prediction_pattern and reference_pattern",
         )
-    taken = references.paths if missing == "penalise" else common
-    pairs = [
+    failed = {case_id: _unpredicted(references.paths[case_id]) for case_id in unpredicted}
+    failed |= {case_id: _unreferenced(predictions.paths[case_id]) for case_id in unreferenced}
+    taken = references.paths if missing == PENALISE else common
+    pairs = (
         Pair(case_id, predictions.paths.get(case_id), references.paths[case_id]) for case_id in sorted(taken)
-    ]
-    return tuple(pairs), tuple(notes)
+    )
+    if missing == FAIL:
+        return Pairing(tuple(pairs), failed, ())
+    return Pairing(tuple(pairs), {}, tuple(notes))
+
+
+def _unpredicted(reference: Path) -> DataError:
+    return DataError(
+        "the reference has no prediction",
+        where=reference,
+        remedy="predict it, or set missing to skip or penalise",
+    )
+
+
+def _unreferenced(prediction: Path) -> DataError:
+    return DataError(
+        "the prediction has no reference",
+        where=prediction,
+        remedy="add the reference, or set missing to skip; patterns say which files are meant",
+    )
+
+
+def holds_volumes(root: Path) -> bool:
+    """Whether there are volumes in a folder or below it."""
+    return bool(_volumes(root))
 
 
 def _named_case(path: Path, case_ids: Mapping[str, Path]) -> tuple[int, str | None]:
