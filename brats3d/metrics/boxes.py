@@ -19,13 +19,17 @@ def bounding_box(*arrays: NDArray[Any]) -> Box:
     Returns:
         One slice per axis; all of them empty when every array is zero.
     """
-    box = [slice(0, size) for size in arrays[0].shape]
-    for axis in range(len(box)):
-        others = tuple(other for other in range(len(box)) if other != axis)
-        # Axis by axis on what is left: after the first axis little remains of a head around a tumour.
-        filled = np.logical_or.reduce([np.any(array[tuple(box)], axis=others) for array in arrays])
-        places = np.flatnonzero(filled)
-        if places.size == 0:
-            return tuple(slice(0, 0) for _ in box)
-        box[axis] = slice(box[axis].start + int(places[0]), box[axis].start + int(places[-1]) + 1)
+    axes = arrays[0].ndim
+    # The axis of the longest stride first: its slices are whole pieces of memory, and after it little
+    # remains of a head around a tumour.
+    order = sorted(range(axes), key=lambda axis: -abs(arrays[0].strides[axis]))
+    filled = [array.transpose(order) for array in arrays]
+    box = [slice(0, 0)] * axes
+    for place, axis in enumerate(order):
+        others = tuple(range(1, axes - place))
+        found = np.flatnonzero(np.logical_or.reduce([array.any(axis=others) for array in filled]))
+        if found.size == 0:
+            return (slice(0, 0),) * axes
+        box[axis] = slice(int(found[0]), int(found[-1]) + 1)
+        filled = [np.asarray(array[box[axis]].any(axis=0)) for array in filled]
     return tuple(box)
