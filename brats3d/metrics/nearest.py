@@ -9,6 +9,7 @@ Both are exact.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -80,8 +81,11 @@ def nearest_mm(
     occupied = np.zeros(math.prod(shape) + 2 * margin, dtype=np.bool_)
     occupied[others + margin] = True
     distances = np.zeros(len(positions))
-    rest = np.flatnonzero(~occupied[margin:].take(positions))
-    rest = _step_out(distances, rest, positions, occupied, (margin + offsets).tolist(), near, len(others))
+    apart = np.flatnonzero(~occupied[margin:].take(positions))
+    distances[apart], missed = _step_out(
+        positions[apart], occupied, (margin + offsets).tolist(), near, len(others)
+    )
+    rest = apart[missed]
     if rest.size:
         # A tree without balancing builds faster and searches as fast on points of a grid.
         tree = cKDTree(_points_mm(others, shape, spacing_mm), balanced_tree=False, compact_nodes=False)
@@ -90,18 +94,28 @@ def nearest_mm(
 
 
 def _step_out(
-    distances: NDArray[np.float64],
-    rest: NDArray[np.intp],
-    positions: NDArray[np.intp],
+    places: NDArray[np.intp],
     occupied: NDArray[np.bool_],
     starts: list[int],
     near: Neighbourhood,
     others: int,
-) -> NDArray[np.intp]:
-    """Fill in the distances of points that a step finds; return the indices of those still without."""
-    places = positions[rest]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Take steps from all places at once, until all have found another point or it no longer pays.
+
+    Args:
+        places: Flat indices of the points.
+        occupied: Where the other points are, flat.
+        starts: For each step, where the view of ``occupied`` begins that is shifted by it.
+        near: The steps.
+        others: Number of the other points.
+
+    Returns:
+        Distances of the points that have found another, and the indices of those that have not.
+    """
+    distances = np.zeros(len(places))
+    rest = np.arange(len(places))
     searched, check = rest.size, 16
-    for begin, end in zip(near.rings, near.rings[1:], strict=False):
+    for begin, end in itertools.pairwise(near.rings):
         hit = occupied[starts[begin] :].take(places)
         for start in starts[begin + 1 : end]:
             hit |= occupied[start:].take(places)
@@ -111,12 +125,14 @@ def _step_out(
         if rest.size == 0:
             break
         if end >= check:
-            # The next stretch, as many steps again, will find about the share that the last one found.
-            share = 1 - rest.size / searched
-            if share * (_SEARCH_COST * rest.size + _BUILD_COST * others) < end * (_STEP_COST + rest.size):
+            # As many steps again will find about the share of the points that the last ones found. At
+            # least a tenth is hoped for: surfaces a few voxels apart all around are found late.
+            share = max(0.1, 1 - rest.size / searched)
+            tree_cost = _BUILD_COST * others + _SEARCH_COST * rest.size
+            if share * tree_cost < end * (_STEP_COST + rest.size):
                 break
             searched, check = rest.size, 2 * end
-    return rest
+    return distances, rest
 
 
 def _points_mm(

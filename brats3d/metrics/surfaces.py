@@ -6,6 +6,7 @@ numbers mean is decided by a named definition (:mod:`brats3d.metrics.surface_def
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,10 +90,12 @@ def surface_distances(
 
     Raises:
         ConfigError: Unknown definition.
-        DataError: A mask is empty, so that there is nothing to measure.
+        DataError: A mask is empty, so that there is nothing to measure; or the shapes or the spacing do
+            not fit.
     """
     chosen = look_up(SURFACE_DEFINITIONS, definition, "definition")
     spacing = tuple(float(size) for size in spacing_mm)
+    _check(prediction.shape, reference.shape, spacing)
     box = bounding_box(prediction, reference)
     masks = [_with_room(mask[box], neighbourhood(spacing).reach) for mask in (prediction, reference)]
     if not all(mask.any() for mask in masks):
@@ -109,6 +112,21 @@ def surface_distances(
         sizes_r,
         chosen,
     )
+
+
+def _check(prediction: tuple[int, ...], reference: tuple[int, ...], spacing_mm: tuple[float, ...]) -> None:
+    if prediction != reference or len(reference) not in (2, 3):
+        raise DataError(
+            "the masks cannot be compared",
+            got=f"a prediction of {prediction} and a reference of {reference} voxels",
+            expected="one shape with two or three axes",
+        )
+    if len(spacing_mm) != len(reference) or not all(0 < size < math.inf for size in spacing_mm):
+        raise DataError(
+            "the spacing does not fit the masks",
+            got=f"{spacing_mm} mm for {len(reference)} axes",
+            expected="a positive number for each axis",
+        )
 
 
 def _with_room(mask: NDArray[np.bool_], reach: tuple[int, ...]) -> NDArray[np.bool_]:

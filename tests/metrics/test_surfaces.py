@@ -255,6 +255,13 @@ def test_user_errors():
         surface_distances(mask, mask, spacing_mm=(1, 1), definition="direct")
     with pytest.raises(DataError, match="empty mask"):
         surface_distances(mask, ~mask, spacing_mm=(1, 1))
+    with pytest.raises(DataError, match="cannot be compared"):
+        surface_distances(mask, mask[:2], spacing_mm=(1, 1))
+    with pytest.raises(DataError, match="cannot be compared"):
+        surface_distances(mask[0], mask[0], spacing_mm=(1,))
+    for spacing in ((1, 1, 1), (1, 0), (1, -1), (1, math.nan), (1, math.inf)):
+        with pytest.raises(DataError, match="spacing"):
+            surface_distances(mask, mask, spacing_mm=spacing)
     for tolerance in (-0.1, math.nan):
         with pytest.raises(ConfigError, match="tolerance"):
             surface_distances(mask, mask, spacing_mm=(1, 1)).nsd(tolerance)
