@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from brats3d.data.store import StoredCase
     from brats3d.training.datamodule import PatchDataModule
     from brats3d.transforms.augmentation import Augmentation
+    from brats3d.transforms.transplantation import Transplantation
 
 
 def build_training_data(
@@ -46,7 +47,7 @@ def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDatase
         "seed": config.seed,
     }
     if config.model.spatial_dims == 3:
-        return PatchDataset(cases, **shared)
+        return PatchDataset(cases, mixing=build_transplantation(config), **shared)
     from brats3d.inference.slices import SLICE_AXES
     from brats3d.registry import look_up
 
@@ -88,6 +89,21 @@ def build_augmentation(config: FitConfig) -> Augmentation:
     from brats3d.transforms.augmentation import build_augmentation as build
 
     return build(config.model.spatial_dims, **dataclasses.asdict(config.augment))
+
+
+def build_transplantation(config: FitConfig) -> Transplantation | None:
+    """Tumours set into other cases, or None where the configuration asks for none.
+
+    Raises:
+        ConfigError: A range or probability that cannot work.
+    """
+    import dataclasses
+
+    from brats3d.transforms.transplantation import Transplantation
+
+    axis = next(i for i, code in enumerate(config.preprocess.orientation) if code in "LR")
+    built = Transplantation(**dataclasses.asdict(config.transplant), mirror_axis=axis)
+    return built if built.heal_probability or built.transplant_probability else None
 
 
 def _workers(configured: int | None, device: str) -> int:

@@ -157,6 +157,22 @@ class AugmentConfig:
     """Simulated low resolution."""
     low_resolution_range: tuple[float, float] = (0.5, 1.0)
     """Range of its zoom factor."""
+    modality_dropout_probability: float = 0.0
+    """Blanking of one or more modalities."""
+
+
+@dataclass(frozen=True)
+class TransplantConfig:
+    """Tumours of training cases set into other training cases (3-D patches), for data sets of few cases."""
+
+    heal_probability: float = 0.0
+    """Replacing a case's own tumour by healthy tissue; only for patches of the whole brain."""
+    transplant_probability: float = 0.0
+    """Setting in another case's tumour."""
+    scaling_range: tuple[float, float] = (0.4, 1.2)
+    """Smallest and largest magnification of that tumour."""
+    visibility_range: tuple[float, float] = (0.5, 1.0)
+    """Smallest and largest share of its tissue in the blend; low values make faint tumours."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +307,8 @@ class FitConfig:
     """Training patches."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Augmentation."""
+    transplant: TransplantConfig = field(default_factory=TransplantConfig)
+    """Tumours from other cases."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Network."""
     loss: LossConfig = field(default_factory=LossConfig)

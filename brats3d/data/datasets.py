@@ -7,6 +7,7 @@ uninterrupted one.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from brats3d.data.store import StoredCase
 
 Sample = dict[str, Tensor]
 Augmentation = Callable[[Any, int], Any]
+Mixing = Callable[[Any, Any, int], Any]
 
 
 class RunningSampler(Sampler[int]):
@@ -48,7 +50,7 @@ class RunningSampler(Sampler[int]):
         return self.length // self.ranks
 
 
-class _RandomSamples(Dataset[Sample]):
+class _RandomSamples(Dataset[Sample], ABC):
     """Shared part of patch and slice sampling: which case, which centre, then augmentation."""
 
     def __init__(
@@ -59,23 +61,41 @@ class _RandomSamples(Dataset[Sample]):
         foreground: float,
         augmentation: Augmentation,
         seed: int,
+        mixing: Mixing | None = None,
     ) -> None:
+        """Sample ``cases``.
+
+        Args:
+            cases: Prepared cases.
+            size: Size of a sample in voxels.
+            foreground: Share of samples centred on a tumour voxel.
+            augmentation: Called with a sample and a seed.
+            seed: Seed of everything drawn.
+            mixing: Called before it with a sample, one of another case, and a seed.
+        """
         assert cases
         self.cases = list(cases)
         self.size = tuple(size)
         self.foreground = foreground
         self.augmentation = augmentation
         self.seed = seed
+        self.mixing = mixing
 
     def __getitem__(self, number: int) -> Sample:
         """Make sample ``number``: image float32 ``(C, *S)``, classes uint8 ``(1, *S)``."""
         generator = np.random.default_rng([self.seed, number])
         turn, position = divmod(number, len(self.cases))
         order = np.random.default_rng([self.seed, turn, 1]).permutation(len(self.cases))
-        case = self.cases[int(order[position])]
-        centre = self._foreground_voxel(case, generator) if generator.random() < self.foreground else None
-        sample = self._read(case, centre, generator)
+        sample = self._draw(int(order[position]), generator)
+        if self.mixing is not None and len(self.cases) > 1:
+            other = int(order[position - 1 - int(generator.integers(len(self.cases) - 1))])
+            sample = self.mixing(sample, self._draw(other, generator), int(generator.integers(2**31)))
         return self.augmentation(sample, int(generator.integers(2**31)))
+
+    def _draw(self, index: int, generator: np.random.Generator) -> Sample:
+        case = self.cases[index]
+        centre = self._foreground_voxel(case, generator) if generator.random() < self.foreground else None
+        return self._read(case, centre, generator)
 
     def _foreground_voxel(self, case: StoredCase, generator: np.random.Generator) -> NDArray[np.int16] | None:
         positions = self._eligible(case)
@@ -87,10 +107,11 @@ class _RandomSamples(Dataset[Sample]):
     def _eligible(self, case: StoredCase) -> list[NDArray[np.int16]]:
         return list(case.foreground.values())
 
+    @abstractmethod
     def _read(
         self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
     ) -> Sample:
-        raise NotImplementedError
+        """Read one sample of a case, around ``centre`` or at a random place."""
 
 
 class PatchDataset(_RandomSamples):

@@ -1,5 +1,6 @@
 """Region metrics: NumPy masks in, dataclasses out; needs neither torch nor a configuration."""
 
+from brats3d.metrics.comparison import Comparison, compare, format_comparison
 from brats3d.metrics.counts import Counts, count_voxels
 from brats3d.metrics.empty_policy import BRATS2023, EMPTY_POLICIES, EmptyPolicy
 from brats3d.metrics.lesions import LesionRow, LesionRules, LesionScores, score_lesions
@@ -18,6 +19,7 @@ __all__ = [
     "PROFILES",
     "SURFACE_DEFINITIONS",
     "CaseScores",
+    "Comparison",
     "Counts",
     "EmptyPolicy",
     "LesionRow",
@@ -28,9 +30,11 @@ __all__ = [
     "RegionRow",
     "Statistics",
     "SurfaceDistances",
+    "compare",
     "count_voxels",
     "describe",
     "evaluate_case",
+    "format_comparison",
     "format_table",
     "metrics_of",
     "read_metrics_csv",

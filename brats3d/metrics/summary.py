@@ -18,6 +18,7 @@ from brats3d.metrics.metric import Metric, metrics_of
 from brats3d.metrics.profiles import DEFAULT_PROFILE, Profile
 from brats3d.metrics.region_table import RegionRow
 from brats3d.metrics.statistics import Statistics, describe
+from brats3d.metrics.text_table import lay_out
 
 _FAILURES = (PREDICTION_EMPTY, REFERENCE_EMPTY, PREDICTION_MISSING)
 # Their rules charge for an empty mask themselves, see LesionRules.
@@ -96,35 +97,20 @@ def format_table(rows: Iterable[RegionRow]) -> str:
     cases where only one mask has the region or the prediction is missing; these are part of the means.
     """
     table = list(rows)
-    cells: list[tuple[str, ...]] = [
-        ("Region", "Metric", "n", "undefined", "failed", "mean [95 % interval]", "median (quartiles)")
-    ]
-    ends = []
     printed = [name for name in _PRINTED if not table or name in table[0].scores]
+    lines = []
     for region in dict.fromkeys(row.region for row in table):
         own = [row for row in table if row.region == region]
         failed = str(sum(row.empty in _FAILURES for row in own))
         for name in printed:
             first = region if name == printed[0] else ""
-            cells.append((first, *_cells(name, describe([row[name] for row in own]), failed)))
-        ends.append(len(cells) - 1)
+            lines.append((first, *_cells(name, describe([row[name] for row in own]), failed)))
+    means = []
     for name in printed:
         over_regions = Statistics(**_mean_over_regions(table, [name])[name])
-        cells.append(("mean" if name == printed[0] else "", *_cells(name, over_regions, "")))
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    left = (0, 1)
-    texts = [
-        "  ".join(
-            text.ljust(width) if column in left else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    rule = "─" * max(map(len, texts))
-    lines = [texts[0], rule]
-    for number, text in enumerate(texts[1:], start=1):
-        lines += [text, rule] if number in ends else [text]
-    return "\n".join(lines)
+        means.append(("mean" if name == printed[0] else "", *_cells(name, over_regions, "")))
+    header = ("Region", "Metric", "n", "undefined", "failed", "mean [95 % interval]", "median (quartiles)")
+    return lay_out(header, lines, means, left=2)
 
 
 def _cells(name: str, found: Statistics, failed: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from monai.transforms import (
 )
 
 from brats3d.errors import ConfigError
-from brats3d.transforms.channelwise import RandPerChanneld
+from brats3d.transforms.channelwise import RandDropChannelsd, RandPerChanneld
 from brats3d.transforms.rotation_scaling import PADDINGS, RandRotateScaled
 
 Sample = dict[Hashable, Any]
@@ -97,6 +97,7 @@ def build_augmentation(
     gamma_range: tuple[float, float] = (0.7, 1.5),
     low_resolution_probability: float = 0.15,
     low_resolution_range: tuple[float, float] = (0.5, 1.0),
+    modality_dropout_probability: float = 0.0,
 ) -> Augmentation:
     """Build the augmentation; probability 0 switches a part off.
 
@@ -127,6 +128,8 @@ def build_augmentation(
         gamma_range: Smallest and largest exponent. Mean and deviation of a channel are kept.
         low_resolution_probability: Chance of a coarser resolution; half of the channels take part.
         low_resolution_range: Smallest and largest share of the voxels per axis that remain.
+        modality_dropout_probability: Chance that modalities go missing, see
+            :class:`~brats3d.transforms.channelwise.RandDropChannelsd`.
 
     Raises:
         ConfigError: A probability outside 0 to 1, or a range that is empty or not positive.
@@ -184,6 +187,7 @@ def _intensity_parts(settings: Mapping[str, Any]) -> list[RandomizableTransform]
             [coarse], probability=chance("low_resolution"), channel_probability=0.5
         ),
         "gamma": RandPerChanneld(power_laws, probability=chance("gamma")),
+        "modality_dropout": RandDropChannelsd(probability=chance("modality_dropout")),
     }
     return [part for name, part in parts.items() if chance(name) > 0]
 

@@ -53,3 +53,31 @@ class RandPerChanneld(RandomizableTransform, MapTransform):
             channels.append(channel)
         sample["image"] = torch.cat(channels)
         return sample
+
+
+class RandDropChannelsd(RandomizableTransform, MapTransform):
+    """Blank some channels of ``image``, as if those modalities had not been acquired; one at least stays.
+
+    A blanked channel is zero, the mean of the brain after z-scoring. How many go is drawn evenly.
+    Source: Havaei et al. 2016 (HeMIS), who train with random subsets of the modalities.
+
+    Args:
+        probability: Chance that the image is changed at all.
+    """
+
+    def __init__(self, *, probability: float) -> None:
+        MapTransform.__init__(self, keys="image")
+        RandomizableTransform.__init__(self, prob=probability)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Transform one sample with ``image`` ``(C, *S)``; the input is left as it is."""
+        sample = dict(data)
+        self.randomize(None)
+        channels = len(sample["image"])
+        if not self._do_transform or channels == 1:
+            return sample
+        image = torch.as_tensor(sample["image"]).clone()
+        dropped = self.R.permutation(channels)[: int(self.R.randint(1, channels))]
+        image[dropped.tolist()] = 0
+        sample["image"] = image
+        return sample

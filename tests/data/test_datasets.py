@@ -99,6 +99,17 @@ def test_every_case_comes_once_in_each_turn(cases: list[StoredCase]) -> None:
     assert len(set(orders)) > 2
 
 
+def test_mixing_gets_a_sample_of_every_other_case_before_augmentation(cases: list[StoredCase]) -> None:
+    def both(sample: dict, donor: dict, seed: int) -> dict:
+        return {**sample, "classes": torch.tensor([sample["image"][0].max(), donor["image"][0].max()])}
+
+    dataset = patches(cases, augmentation=as_it_is, mixing=both)
+    pairs = {tuple(int(value) for value in dataset[number]["classes"]) for number in range(60)}
+    assert pairs == {(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)}
+    alone = patches(cases[:1], augmentation=as_it_is, mixing=both)[0]
+    assert alone["classes"].shape == (1, 8, 8, 8)
+
+
 @given(length=st.integers(1, 40), ranks=st.integers(1, 5), epoch=st.integers(0, 7))
 @settings(deadline=None, max_examples=50)
 def test_ranks_share_an_epoch_out_equally(length: int, ranks: int, epoch: int) -> None:

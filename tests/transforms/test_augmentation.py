@@ -23,6 +23,7 @@ PARTS = (
     "contrast",
     "gamma",
     "low_resolution",
+    "modality_dropout",
 )
 SPATIAL = PARTS[:3]
 OFF = {f"{part}_probability": 0.0 for part in PARTS}
@@ -207,6 +208,23 @@ class TestIntensity:
             ]
             share = np.mean(changed)
             assert 0.2 < share < 0.8
+
+    def test_dropout_blanks_whole_modalities_but_never_all(self):
+        augment = build_augmentation(3, **only("modality_dropout"))
+        sample = patch()
+        numbers = []
+        for seed in range(60):
+            result = augment(sample, seed)["image"]
+            kept = [bool(channel.any()) for channel in result]
+            numbers.append(kept.count(False))
+            for channel, stays in enumerate(kept):
+                assert not stays or torch.equal(result[channel], sample["image"][channel])
+        assert set(numbers) == {1, 2, 3}
+
+    def test_dropout_leaves_a_single_modality_alone(self):
+        sample = patch(channels=1)
+        result = build_augmentation(3, **only("modality_dropout"))(sample, 0)
+        assert torch.equal(result["image"], sample["image"])
 
     def test_probability_is_a_frequency(self):
         augment = build_augmentation(2, **{**OFF, "contrast_probability": 0.3})
