@@ -13,13 +13,13 @@ from typing import Any, Literal
 class PhantomConfig:
     """Phantoms that stand in for a data set when ``data.root`` is not given."""
 
-    cases: int = 16
+    cases: int = 30
     """Number of phantoms."""
     size: tuple[int, int, int] = (64, 64, 64)
     """Voxels along each axis."""
     seed: int = 0
     """Seed of the set of phantoms."""
-    without_et: float = 0.0
+    without_et: float = 0.2
     """Share of tumours without enhancing part."""
 
 
@@ -205,7 +205,7 @@ class OptimConfig:
 
     name: str = "adamw"
     """adamw, adam or sgd."""
-    lr: float = 3e-3
+    lr: float = 5e-3
     """Peak learning rate."""
     weight_decay: float = 1e-5
     """Weight decay."""
@@ -227,7 +227,7 @@ class OptimConfig:
 class TrainerConfig:
     """Names and meanings are Lightning's ``Trainer``'s, but for ``max_minutes``."""
 
-    max_epochs: int = 14
+    max_epochs: int = 20
     """Epochs; with `max_minutes`, an upper bound."""
     max_minutes: float | None = None
     """Time budget of the whole fit without the final test; the schedule stretches or shrinks to fit."""

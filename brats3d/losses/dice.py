@@ -18,7 +18,7 @@ class Dice(Float32Loss):
         *,
         head: str,
         include_background: bool | None = None,
-        batch_dice: bool = False,
+        batch_dice: bool = True,
         smooth: float = 1e-5,
         weights: Sequence[float] | None = None,
     ) -> None:
@@ -27,7 +27,8 @@ class Dice(Float32Loss):
         Args:
             head: ``sigmoid`` or ``softmax``.
             include_background: Whether the background class counts (softmax only; by default not).
-            batch_dice: Whether the batch is scored as one image: steadier for small regions.
+            batch_dice: Whether the batch is scored as one image: steadier for small regions, and what is
+                falsely found in a patch without a region costs as much as elsewhere.
             smooth: Added to numerator and denominator, in voxels; decides what an empty region costs.
             weights: Relative weights of the channels.
 

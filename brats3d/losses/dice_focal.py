@@ -19,7 +19,7 @@ def build_dice_focal(
     focal_weight: float = 1.0,
     gamma: float = 2.0,
     include_background: bool | None = None,
-    batch_dice: bool = False,
+    batch_dice: bool = True,
     smooth: float = 1e-5,
     weights: Sequence[float] | None = None,
 ) -> nn.Module:
@@ -31,7 +31,7 @@ def build_dice_focal(
         focal_weight: Factor of the focal loss.
         gamma: Exponent of the focal loss.
         include_background: Whether the background counts in Dice (softmax only; by default not).
-        batch_dice: Whether the batch is scored as one image.
+        batch_dice: Whether the batch is scored as one image, see :class:`~brats3d.losses.dice.Dice`.
         smooth: Added to numerator and denominator of Dice, in voxels.
         weights: Relative weights of the channels, in both parts.
 

@@ -106,7 +106,7 @@ class TestEveryLoss:
     def test_gradient_is_finite_on_an_empty_target(self, name: str, head: str) -> None:
         target = empty(head)
         starts = (random_logits(0), certain(target), certain(1 - target), torch.zeros_like(target))
-        for params in ({},) if name in VOXELWISE else ({}, {"batch_dice": True}):
+        for params in ({},) if name in VOXELWISE else ({"batch_dice": False}, {"batch_dice": True}):
             for start in starts:
                 logits = start.clone().requires_grad_()
                 make(name, head, **params)(logits, target).backward()
@@ -258,12 +258,12 @@ class TestOverlapOptions:
     LOGITS = torch.cat([P.logit(), -P.logit()])  # the second sample predicts the opposite
     TARGET = torch.cat([T, T])
 
-    def test_samples_are_averaged(self) -> None:
-        found = make("dice", "sigmoid")(self.LOGITS, self.TARGET)
+    def test_samples_are_averaged_on_wish(self) -> None:
+        found = make("dice", "sigmoid", batch_dice=False)(self.LOGITS, self.TARGET)
         assert found.item() == pytest.approx(((1 - 2.8 / 3.8) + (1 - 1.2 / 4.2)) / 2, abs=2e-5)
 
-    def test_or_the_batch_is_one_image(self) -> None:
-        found = make("dice", "sigmoid", batch_dice=True)(self.LOGITS, self.TARGET)
+    def test_the_batch_is_one_image(self) -> None:
+        found = make("dice", "sigmoid")(self.LOGITS, self.TARGET)
         assert found.item() == pytest.approx(1 - (2.8 + 1.2) / (3.8 + 4.2), abs=2e-5)
 
     def test_weights_are_relative(self) -> None:
