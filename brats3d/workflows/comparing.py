@@ -11,7 +11,7 @@ from typing import Any
 from brats3d.config import EvaluateConfig
 from brats3d.errors import ConfigError, DataError, OutputError
 from brats3d.files import write_json
-from brats3d.metrics import DEFAULT_PROFILE, RegionRow, metrics_of, read_metrics_csv
+from brats3d.metrics import DEFAULT_PROFILE, Profile, RegionRow, metrics_of, read_metrics_csv
 from brats3d.metrics.comparison import Comparison, compare, format_comparison
 from brats3d.registry import look_up
 from brats3d.workflows.evaluate import evaluate, existing_path, settings_of
@@ -61,7 +61,7 @@ class _Scored:
     rows: Sequence[RegionRow]
     failed: Mapping[str, str]
     profile: Any
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 def compare_folders(
@@ -93,38 +93,28 @@ def compare_folders(
         DataError: No scores in a folder, scores against different references, or no case in common.
         Brats3dError: Anything that :func:`~brats3d.workflows.evaluate.evaluate` raises.
     """
-    paths = [existing_path(folder, "folder to compare") for folder in folders]
-    if len(set(paths)) < max(2, len(paths)):
-        raise ConfigError(
-            "a comparison needs two folders or more, each once",
-            where="compare",
-            got=", ".join(map(str, folders)) or "none",
-            remedy="brats3d evaluate --compare DIR_A DIR_B --references DIR",
-        )
-    missing = settings.get("missing", FAIL)
-    names = _names(paths)
-    target = paths[0] if output is None else Path(output)
+    paths = _distinct(folders)
     inputs = {
         "folders": list(map(str, paths)),
         "references": None if references is None else str(existing_path(references, "references")),
         "metrics": list(metrics),
-        "missing": missing,
+        "missing": settings.get("missing", FAIL),
     }
-    rules = _rules_of(settings)
-    chosen = [look_up(metrics_of(rules), name, "metrics") for name in metrics]
+    known = metrics_of(_rules_of(settings))
+    chosen = [look_up(known, name, "metrics") for name in metrics]
+    target = paths[0] if output is None else Path(output)
     _check_replaceable(target / COMPARISON_NAME, inputs, overwrite=overwrite)
-    found: dict[str, _Scored] = {}
-    for name, folder in zip(names, paths, strict=True):
-        if references is not None and holds_volumes(folder):
-            place = folder if output is None else target / name
-            result = evaluate(folder, references, place, overwrite=overwrite, **settings)
-            found[name] = _read(place, notes=result.notes)
-        else:
+    found = {}
+    for name, folder in zip(_names(paths), paths, strict=True):
+        if references is None or not holds_volumes(folder):
             found[name] = _read(folder)
+            continue
+        place = folder if output is None else target / name
+        result = evaluate(folder, references, place, overwrite=overwrite, **settings)
+        found[name] = _read(place, result.notes)
     _check_comparable(found)
-    tables = {name: own.rows for name, own in found.items()}
-    comparison = compare(tables, metrics=chosen, common_only=True)
-    failed = _failures(found, comparison, missing)
+    comparison = compare({name: own.rows for name, own in found.items()}, metrics=chosen, common_only=True)
+    failed = _failures(found, comparison, inputs["missing"])
     notes = tuple(f"{name}: {note}" for name, own in found.items() for note in own.notes)
     summary = {
         **comparison.as_dict(),
@@ -158,7 +148,25 @@ def compare_as_configured(config: EvaluateConfig) -> FolderComparison:
     )
 
 
-def _rules_of(settings: Mapping[str, Any]) -> Any:
+def _distinct(folders: Sequence[str | Path]) -> list[Path]:
+    """Return the absolute paths of the folders.
+
+    Raises:
+        ConfigError: Fewer than two, or one twice.
+        DataError: One does not exist.
+    """
+    paths = [existing_path(folder, "folder to compare") for folder in folders]
+    if len(set(paths)) < max(2, len(paths)):
+        raise ConfigError(
+            "a comparison needs two folders or more, each once",
+            where="compare",
+            got=", ".join(map(str, folders)) or "none",
+            remedy="brats3d evaluate --compare DIR_A DIR_B --references DIR",
+        )
+    return paths
+
+
+def _rules_of(settings: Mapping[str, Any]) -> Profile:
     parts = {key: settings.get(key) for key in ("definition", "policy", "penalty_mm", "tolerances_mm")}
     return chosen_profile(settings.get("profile", DEFAULT_PROFILE), **parts)
 

@@ -80,7 +80,7 @@ def convention_as_dict(convention: LabelConvention) -> dict[str, Any]:
     """Return name, labels and regions as plain JSON content."""
     return {
         "name": convention.name,
-        "labels": dict(convention.tissues),
+        "labels": {int(value): tissue for value, tissue in convention.tissues.items()},
         "regions": {region.name: sorted(region.tissues) for region in convention.regions},
     }
 

@@ -134,7 +134,7 @@ class ScoredCases:
 
 def fingerprint(content: Any) -> str:
     """Return the SHA-256 of plain JSON content."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

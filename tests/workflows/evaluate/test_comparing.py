@@ -28,8 +28,9 @@ def content(path):
     return json.loads(path.read_text())
 
 
-def test_two_folders_of_predictions(models, capsys):
-    assert main(["evaluate", "--compare", "A", "B", "--references", "data", "--output", "o"]) == 0
+@pytest.mark.parametrize("words", [["--compare", "A", "B"], ["--compare", "[A, B]"], ["--compare=A,B"]])
+def test_two_folders_of_predictions(models, capsys, words):
+    assert main(["evaluate", *words, "--references", "data", "--output", "o"]) == 0
     shown = capsys.readouterr().out
     found = content(models.root / "o" / "comparison.json")
     assert found["models"] == ["A", "B"]
