@@ -17,6 +17,7 @@ from brats3d.metrics.counts import Counts
 from brats3d.metrics.lesions import LesionRow
 from brats3d.metrics.metric import metrics_of
 from brats3d.metrics.profiles import DEFAULT_PROFILE, Profile
+from brats3d.registry import look_up
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def evaluate_case(
     profile: Profile = DEFAULT_PROFILE,
     background_outside: int = 0,
     missing: bool = False,
+    only: Sequence[str] | None = None,
 ) -> CaseScores:
     """Score every region of one case.
 
@@ -81,15 +83,20 @@ def evaluate_case(
         background_outside: Voxels beyond the arrays that are background in both (when the caller
             cropped); they count as true negatives.
         missing: Whether there is no prediction at all (``prediction`` is then all False).
+        only: Names of the metrics to compute; None computes all. Without a lesion-wise one no lesions
+            are returned.
 
     Raises:
         DataError: Shapes, number of regions, spacing or values that cannot be scored.
+        ConfigError: An unknown metric.
     """
     prediction, reference = (_as_masks(mask, case_id) for mask in (prediction, reference))
     spacing = _check(prediction, reference, spacing_mm, regions, case_id)
     voxels = math.prod(reference.shape[1:]) + background_outside
     box = (slice(None), *bounding_box(*prediction, *reference))
-    metrics = metrics_of(profile).values()
+    known = metrics_of(profile)
+    metrics = known.values() if only is None else [look_up(known, name, "only") for name in only]
+    lesion_wise = any(metric.name.startswith("lesion_") for metric in metrics)
     rows: list[RegionRow] = []
     lesions: list[LesionRow] = []
     for region, p, r in zip(regions, prediction[box], reference[box], strict=True):
@@ -106,7 +113,8 @@ def evaluate_case(
         )
         scores = {metric.name: metric.value(agreement) for metric in metrics}
         rows.append(RegionRow(case_id, region, scores, agreement.empty, agreement.counts))
-        lesions += agreement.lesions.lesions
+        if lesion_wise:
+            lesions += agreement.lesions.lesions
     return CaseScores(tuple(rows), tuple(lesions))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from brats3d.data.store import StoredCase
 from brats3d.errors import Brats3dError
 from brats3d.inference.segmenter import Segmenter
+from brats3d.metrics import evaluate_case
 from brats3d.models.heads import Head
 from brats3d.training.clock import Clock
 from brats3d.training.optimisers import build_optimiser, rate_factor
@@ -161,7 +162,15 @@ class SegmentationModule(pl.LightningModule):
         probabilities = self.segmenter.segment(image)
         prediction = self.regions_of(probabilities.numpy())
         reference = np.moveaxis(self.class_table[batch.classes()], -1, 0)
-        self._case_dice[batch.case_id] = [_dice(p, r) for p, r in zip(prediction, reference, strict=True)]
+        scores = evaluate_case(
+            prediction,
+            reference,
+            spacing_mm=(1.0,) * image[0].ndim,  # Dice needs none
+            regions=self.region_names,
+            case_id=batch.case_id,
+            only=("dice",),
+        )
+        self._case_dice[batch.case_id] = [row["dice"] for row in scores.rows]
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each region and their mean, over all cases of all processes."""
@@ -210,8 +219,3 @@ class SegmentationModule(pl.LightningModule):
         self._best_dice = state["best_dice"]
         self._validations_since_best = state["validations_since_best"]
 
-
-def _dice(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
-    """Dice of two masks, 1 when both are empty (as BraTS scores)."""
-    total = int(prediction.sum()) + int(reference.sum())
-    return 1.0 if total == 0 else 2.0 * int((prediction & reference).sum()) / total

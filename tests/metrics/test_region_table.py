@@ -348,3 +348,14 @@ def test_a_partial_table_says_so_in_every_row(tmp_path):
     assert header.endswith(",partial")
     assert all(line.endswith(",partial") for line in lines)
     assert read_metrics_csv(tmp_path / "m.csv") == rows
+
+
+def test_only_some_metrics():
+    masks = cube(2, 6), cube(3, 7)
+    whole = score(*masks)
+    scores = evaluate_case(*masks, spacing_mm=ONE_MM, regions=["WT"], case_id="a", only=("hd95_mm", "dice"))
+    (row,) = scores.rows
+    assert dict(row.scores) == {"hd95_mm": whole["hd95_mm"], "dice": whole["dice"]}
+    assert scores.lesions == ()
+    with pytest.raises(ConfigError, match="did you mean 'dice'"):
+        evaluate_case(*masks, spacing_mm=ONE_MM, regions=["WT"], case_id="a", only=("dise",))
