@@ -15,6 +15,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
         "synthesize": "write a phantom data set to try everything with",
+        "benchmark": "measure speed and memory beside other tools",
     }
 )
 

@@ -1,5 +1,6 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
+from brats3d.config.benchmark import BenchmarkConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
 from brats3d.config.resuming import check_resumed, with_absolute_paths
@@ -23,6 +24,7 @@ from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 
 __all__ = [
     "AugmentConfig",
+    "BenchmarkConfig",
     "DataConfig",
     "EvaluateConfig",
     "FitConfig",

@@ -63,6 +63,7 @@ class TestHelp:
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
             "synthesize": SynthesizeConfig,
+            "benchmark": config.BenchmarkConfig,
         }[verb]
         for key in setting_kinds(kind):
             assert f"--{key}" in shown

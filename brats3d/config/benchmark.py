@@ -1,0 +1,29 @@
+"""Settings of the benchmarks, as a frozen dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Measure how fast brats3d is beside other tools, on this machine, in one run."""
+
+    name: str | None = None
+    """What to measure (or the first argument): metrics, the scorers of segmentations."""
+    repeats: int = 7
+    """Measurements of each contender, in turn with the others."""
+    contenders: tuple[str, ...] = ()
+    """Contenders to measure, such as brats3d,monai; by default all that are installed."""
+    size: tuple[int, int, int] = (240, 240, 155)
+    """Voxels of the made-up volumes."""
+    data: tuple[str, ...] = ()
+    """Two label maps, prediction and reference, to measure on as well."""
+    convention: str = "brats2023"
+    """Label convention of both files."""
+    brats_evaluation_python: str | None = None
+    """Python with the package brats-evaluation, whose NumPy is older than ours."""
+    output: str | None = None
+    """JSON file for every single measurement."""
+    overwrite: bool = False
+    """Replace that file."""
