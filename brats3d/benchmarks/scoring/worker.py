@@ -14,7 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -99,14 +99,18 @@ def _brats3d(pair: StoredPair) -> Ready:
 
 def _brats3d_2025(pair: StoredPair) -> Ready:
     from brats3d.metrics import PROFILES, evaluate_case
+    from brats3d.metrics.boxes import bounding_box
 
     def work() -> Any:
+        box = bounding_box(pair.prediction, pair.reference)
+        cropped = replace(pair, prediction=pair.prediction[box], reference=pair.reference[box])
         return evaluate_case(
-            *pair.masks(len(pair.regions)),
+            *cropped.masks(len(pair.regions)),
             spacing_mm=pair.spacing_mm,
             regions=pair.regions,
             case_id="pair",
             profile=PROFILES["brats2025"],
+            background_outside=pair.reference.size - cropped.reference.size,
         )
 
     return work, _read_brats3d
@@ -237,7 +241,7 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         ),
         "brats3d-brats2025": Contender(
             "evaluate_case, every metric of the profile brats2025; the six regions of brats-evaluation from "
-            "label maps",
+            "label maps, cropped as brats3d evaluate crops them",
             _OURS,
             _brats3d_2025,
         ),
