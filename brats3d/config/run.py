@@ -84,11 +84,11 @@ class PreprocessConfig:
     margin_voxels: int = 0
     """Voxels kept around that box."""
     normalise: str = "zscore"
-    """zscore (inside the brain, per modality) or none."""
+    """zscore or robust (median and quartiles), inside the brain and per modality, or none."""
     bias_field: bool = False
     """N4 bias-field correction (needs brats3d[itk])."""
     clip: float | None = 5.0
-    """Largest absolute value after z-scoring; null: none."""
+    """Largest absolute value after normalising; null: none."""
     denoise: str | None = None
     """curvature_flow or anisotropic_diffusion (need brats3d[itk]); null: none."""
 

@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 from monai.transforms import MapTransform
+from numpy.typing import NDArray
 
-NORMALISATIONS = ("zscore", "none")
+NORMALISATIONS = ("zscore", "robust", "none")
+
+# Quartiles of a normal distribution lie this many standard deviations apart.
+_QUARTILES_APART = 1.349
 
 
 class NormaliseInBraind(MapTransform):
-    """Z-score each channel of ``image`` over its field of view; zero outside.
+    """Shift and scale each channel of ``image`` over its field of view; zero outside.
 
     Args:
-        method: ``zscore``, or ``none`` to keep the intensities (the outside still becomes zero).
-        clip: Largest absolute value after z-scoring, or None.
+        method: ``zscore`` (mean 0, standard deviation 1); ``robust`` (median 0, quartiles as far apart
+            as those of a standard normal distribution: a large bright tumour then does not change
+            what healthy tissue looks like); or ``none`` to keep the intensities (the outside still
+            becomes zero).
+        clip: Largest absolute value after that, or None.
     """
 
     def __init__(self, method: str, clip: float | None) -> None:
@@ -30,13 +37,21 @@ class NormaliseInBraind(MapTransform):
         image = np.array(sample["image"], dtype=np.float32, order="C")
         for channel, view in zip(image, sample["fields_of_view"], strict=True):
             values = channel[view]
-            if self.method == "zscore":
-                # Float64 sums: float32 loses digits over millions of voxels.
-                mean, deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
-                values = ((values - mean) / max(deviation, 1e-8)).astype(np.float32)
+            if self.method != "none":
+                centre, spread = _centre_and_spread(values, self.method)
+                values = ((values - centre) / max(spread, 1e-8)).astype(np.float32)
                 if self.clip is not None:
                     np.clip(values, -self.clip, self.clip, out=values)
             channel[...] = 0.0
             channel[view] = values
         sample["image"] = image
         return sample
+
+
+def _centre_and_spread(values: NDArray[np.float32], method: str) -> tuple[float, float]:
+    if method == "robust" and values.size:
+        low, middle, high = np.percentile(values, [25, 50, 75])
+        if high > low:
+            return float(middle), float(high - low) / _QUARTILES_APART
+    # Float64 sums: float32 loses digits over millions of voxels.
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))

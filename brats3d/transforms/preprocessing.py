@@ -80,7 +80,8 @@ class Preprocessing:
             keep the files'.
         crop_to_brain: Whether to cut away what lies around the brain.
         margin_voxels: Voxels kept around the brain.
-        normalise: ``zscore`` inside the brain per channel, or ``none``.
+        normalise: ``zscore`` or ``robust`` inside the brain per channel, or ``none``, see
+            :class:`~brats3d.transforms.normalisation.NormaliseInBraind`.
         clip: Largest absolute value after z-scoring, or None.
         bias_field: Whether to correct the bias field (N4, needs the extra ``itk``).
         bias_field_shrink: Factor the image is coarsened by to estimate the bias field.

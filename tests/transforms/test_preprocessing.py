@@ -12,6 +12,7 @@ from brats3d.cases import MODALITIES, Case
 from brats3d.errors import ConfigError, DataError, LabelError, MissingExtraError
 from brats3d.labels import CONVENTIONS
 from brats3d.transforms.brain import background_constant, find_brain, with_holes_filled, without_specks
+from brats3d.transforms.normalisation import NormaliseInBraind
 from brats3d.transforms.preprocessing import Preprocessing
 
 SHAPE = (24, 20, 16)
@@ -47,6 +48,29 @@ class TestResult:
             assert channel[prepared.brain].mean() == pytest.approx(0, abs=1e-5)
             assert channel[prepared.brain].std() == pytest.approx(1, abs=1e-5)
             assert not channel[~prepared.brain].any()
+
+    def test_robust_normalisation_is_that_of_the_healthy_part(self):
+        rng = np.random.default_rng(0)
+        image = rng.normal(500, 40, (1, 30, 30, 30)).astype(np.float32)
+        image[:, :12, :20, :20] += 400  # a bright tumour in a sixth of the brain
+        view = np.ones((1, 30, 30, 30), dtype=bool)
+        healthy = np.ones((30, 30, 30), dtype=bool)
+        healthy[:12, :20, :20] = False
+        found = {
+            method: NormaliseInBraind(method, None)({"image": image, "fields_of_view": view})["image"][0]
+            for method in ("robust", "zscore")
+        }
+        assert abs(found["robust"][healthy].mean()) < 0.3
+        assert found["robust"][healthy].std() == pytest.approx(1, abs=0.25)
+        assert found["zscore"][healthy].std() < 0.3
+
+    def test_robust_normalisation_of_an_image_of_two_values(self):
+        image = np.zeros((1, 4, 4, 4), dtype=np.float32)
+        image[0, 0, 0] = 5.0
+        view = np.ones_like(image, dtype=bool)
+        found = NormaliseInBraind("robust", 8.0)({"image": image, "fields_of_view": view})["image"]
+        assert np.isfinite(found).all()
+        assert found.mean() == pytest.approx(0, abs=1e-5)
 
     def test_classes_follow_the_convention(self, make_case):
         case = make_case()
