@@ -61,7 +61,7 @@ class TestResult:
             for method in ("robust", "zscore")
         }
         assert abs(found["robust"][healthy].mean()) < 0.3
-        assert found["robust"][healthy].std() == pytest.approx(1, abs=0.25)
+        assert 0.7 < found["robust"][healthy].std() < 1.0
         assert found["zscore"][healthy].std() < 0.3
 
     def test_robust_normalisation_of_an_image_of_two_values(self):
