@@ -36,51 +36,36 @@ def scored(name: str, profile: str | Profile, spacing_mm: tuple[float, ...] = (1
     )
 
 
-def expected(value: float | str, penalty_mm: float) -> float:
-    number = float(value)
-    return penalty_mm if math.isinf(number) else number
+MEANS = {
+    "lesionwise_dsc_mean": "lesion_dice",
+    "lesionwise_hd95_mean": "lesion_hd95_mm",
+    "lesionwise_nsd_mean": "lesion_nsd_1mm",
+}
+LESIONS = {"tp": "lesion_tp", "fp": "lesion_fp", "fn": "lesion_fn"}
+
+
+def check_against_vectors(name: str, profile: str, columns: dict[str, str]) -> None:
+    vector = VECTORS[profile][name]
+    for row in scored(name, profile).rows:
+        for column, metric in columns.items():
+            wanted = float(vector[f"{column}_{row.region.lower()}"])
+            if math.isnan(wanted) and column.startswith("large_instance"):
+                continue  # the package does not count where nothing is large; we count zero
+            wanted = 373 if math.isinf(wanted) else wanted
+            assert row[metric] == pytest.approx(wanted, abs=1e-9, nan_ok=True), (row.region, column)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_brats2025_agrees_with_the_challenge_package(name: str):
-    vector = VECTORS["brats2025"][name]
-    for row in scored(name, "brats2025").rows:
-        region = row.region.lower()
-        found = {
-            "all_instance_tp": row["lesion_tp"],
-            "all_instance_fp": row["lesion_fp"],
-            "all_instance_fn": row["lesion_fn"],
-            "global_dsc": row["dice"],
-            "global_hd95": row["hd95_mm"],
-            "global_nsd": row["nsd_0.5mm"],
-            "lesionwise_dsc_mean": row["lesion_dice"],
-            "lesionwise_hd95_mean": row["lesion_hd95_mm"],
-            "lesionwise_nsd_mean": row["lesion_nsd_1mm"],
-        }
-        for column, value in found.items():
-            wanted = expected(vector[f"{column}_{region}"], 373)
-            assert value == pytest.approx(wanted, abs=1e-9, nan_ok=True), (region, column)
+    whole = {"global_dsc": "dice", "global_hd95": "hd95_mm", "global_nsd": "nsd_0.5mm"}
+    counts = {f"all_instance_{kind}": metric for kind, metric in LESIONS.items()}
+    check_against_vectors(name, "brats2025", {**whole, **MEANS, **counts})
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_brats2025_met_agrees_with_the_challenge_package(name: str):
-    vector = VECTORS["brats2025-met"][name]
-    for row in scored(name, "brats2025-met").rows:
-        region = row.region.lower()
-        found = {
-            "lesionwise_dsc_mean": row["lesion_dice"],
-            "lesionwise_hd95_mean": row["lesion_hd95_mm"],
-            "lesionwise_nsd_mean": row["lesion_nsd_1mm"],
-        }
-        if not math.isnan(float(vector[f"large_instance_tp_{region}"])):
-            found |= {
-                "large_instance_tp": row["lesion_tp"],
-                "large_instance_fp": row["lesion_fp"],
-                "large_instance_fn": row["lesion_fn"],
-            }
-        for column, value in found.items():
-            wanted = expected(vector[f"{column}_{region}"], 373)
-            assert value == pytest.approx(wanted, abs=1e-9, nan_ok=True), (region, column)
+    counts = {f"large_instance_{kind}": metric for kind, metric in LESIONS.items()}
+    check_against_vectors(name, "brats2025-met", {**MEANS, **counts})
 
 
 def by_the_rules_of_2023(prediction, reference, spacing_mm, dilation, threshold_mm3):
@@ -210,6 +195,49 @@ def test_a_missing_prediction_is_the_worst_even_where_nothing_was_to_be_found():
     empty = np.zeros((1, 9, 9, 9), dtype=bool)
     (row,) = evaluate_case(empty, empty, spacing_mm=(1, 1, 1), regions=["ET"], case_id="a", missing=True).rows
     assert (row["lesion_dice"], row["lesion_hd95_mm"], row["lesion_nsd_1mm"]) == (0, 374, 0)
+
+
+@pytest.mark.parametrize("profile", ["brats2023-gli", "brats2025-met"])
+def test_flips_and_permutations_change_nothing(profile: str):
+    prediction, reference = CASES["balls-3"]
+    before = scored("balls-3", profile, (1.0, 1.2, 2.0)).rows
+    after = evaluate_case(
+        CONVENTION.to_regions(prediction.transpose(2, 0, 1)[::-1]),
+        CONVENTION.to_regions(reference.transpose(2, 0, 1)[::-1]),
+        spacing_mm=(2.0, 1.0, 1.2),
+        regions=CONVENTION.region_names,
+        case_id="balls-3",
+        profile=PROFILES[profile],
+    ).rows
+    for first, second in zip(before, after, strict=True):
+        assert dict(second.scores) == pytest.approx(dict(first.scores), abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("profile", ["brats2023-gli", "brats2023-met", "brats2024-gli", "brats2025-met"])
+@pytest.mark.parametrize("name", ["balls-0", "balls-5"])
+def test_a_far_false_positive_can_only_hurt(profile: str, name: str):
+    """Not so under brats2025, whose means are over matched pairs only."""
+    prediction, reference = (np.pad(labels, ((0, 12), (0, 0), (0, 0))) for labels in CASES[name])
+    worse = prediction.copy()
+    worse[-3:, -3:, -3:] = 3
+    rows = [
+        evaluate_case(
+            CONVENTION.to_regions(labels),
+            CONVENTION.to_regions(reference),
+            spacing_mm=(1, 1, 1),
+            regions=CONVENTION.region_names,
+            case_id=name,
+            profile=PROFILES[profile],
+        ).rows
+        for labels in (prediction, worse)
+    ]
+    for before, after in zip(*rows, strict=True):
+        assert after["lesion_fp"] == before["lesion_fp"] + 1
+        if not math.isnan(before["lesion_dice"]):
+            assert after["lesion_dice"] <= before["lesion_dice"]
+            assert after["lesion_hd95_mm"] >= before["lesion_hd95_mm"]
+        assert after["dice"] <= before["dice"]
+        assert after["precision"] <= before["precision"]
 
 
 def test_lesions_of_a_slice():
