@@ -14,6 +14,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "fit": "train, validate, test, and write a run",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
+        "export": "a run as a MONAI bundle that works without brats3d",
         "synthesize": "write a phantom data set to try everything with",
         "benchmark": "measure speed and memory beside other tools",
     }

@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
 from brats3d.config.benchmark import BenchmarkConfig
+from brats3d.config.export import ExportConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
 from brats3d.config.resuming import check_resumed, with_absolute_paths
@@ -27,6 +28,7 @@ __all__ = [
     "BenchmarkConfig",
     "DataConfig",
     "EvaluateConfig",
+    "ExportConfig",
     "FitConfig",
     "InferenceConfig",
     "LossConfig",

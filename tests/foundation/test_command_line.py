@@ -62,6 +62,7 @@ class TestHelp:
             "fit": FitConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
+            "export": config.ExportConfig,
             "synthesize": SynthesizeConfig,
             "benchmark": config.BenchmarkConfig,
         }[verb]
