@@ -17,7 +17,7 @@ from brats3d.bundles.parity import check_parity
 from brats3d.bundles.rendering import LOGGING, render_configs
 from brats3d.bundles.source import BundleSource
 from brats3d.bundles.vendoring import vendored_scripts
-from brats3d.bundles.weights import write_state, write_torchscript
+from brats3d.bundles.weights import with_plain_layers, write_state, write_torchscript
 from brats3d.config import ExportConfig
 from brats3d.errors import ConfigError, OutputError, output_error
 from brats3d.files import make_folder, write_json, write_text
@@ -55,14 +55,14 @@ def export(config: ExportConfig) -> Path:
         )
     network = assembly.build_network(source.config, assembly.build_head(source.config, source.convention))
     load_weights(network, run.checkpoint(config.checkpoint))
-    network.eval()
+    plain = with_plain_layers(network)
     make_folder(output.parent)
     # Beside the output, so that the last step is a rename; whole paths, since MONAI is run elsewhere.
     making = output.parent.resolve() / f".{secrets.token_hex(4)}.{output.name}"
     try:
-        _write(making, source, network)
+        _write(making, source, network, plain)
         logger.info("comparing the bundle with predict, on a phantom")
-        check_parity(making, run, source, network, config.checkpoint)
+        check_parity(making, run, source, plain, config.checkpoint)
         os.rename(making, output)
     except OSError as error:
         raise output_error(output, error) from error
@@ -71,7 +71,7 @@ def export(config: ExportConfig) -> Path:
     return output
 
 
-def _write(folder: Path, source: BundleSource, network: nn.Module) -> None:
+def _write(folder: Path, source: BundleSource, network: nn.Module, plain: nn.Module) -> None:
     configs = render_configs(source)
     folder.mkdir()
     for name, content in configs.items():
@@ -83,7 +83,7 @@ def _write(folder: Path, source: BundleSource, network: nn.Module) -> None:
     write_text(folder / "LICENSE", _licence())
     make_folder(folder / "models")
     write_state(network, folder / "models" / "model.pt")
-    write_torchscript(network, folder / "models" / "model.ts", source, configs["metadata.json"])
+    write_torchscript(plain, folder / "models" / "model.ts", source, configs["metadata.json"])
 
 
 def _licence() -> str:

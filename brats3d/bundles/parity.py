@@ -1,8 +1,9 @@
 """The gate of every export: the written bundle must say what ``predict`` says.
 
 The bundle is run by MONAI's own ``monai.bundle.run`` in a process of its own that cannot import this
-package, on a phantom whose files are named as in BraTS, once with ``models/model.pt`` and once with
-``models/model.ts``.
+package, on a phantom whose files are named as in BraTS. With ``models/model.pt`` it must say what
+``predict`` says, in the precision of the run; with ``models/model.ts`` what the same steps say in
+float32 with PyTorch's own layers, of which TorchScript consists.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ assert not [name for name in sys.modules if name.partition(".")[0] == "brats3d"]
 
 
 def check_parity(
-    bundle: Path, run: RunFolder, source: BundleSource, network: nn.Module, checkpoint: str
+    bundle: Path, run: RunFolder, source: BundleSource, plain: nn.Module, checkpoint: str
 ) -> None:
     """Run a written bundle on a phantom and compare it with this package.
 
@@ -67,7 +68,7 @@ def check_parity(
         bundle: Folder of the bundle.
         run: The run it was made of.
         source: What it was made of.
-        network: Network with the weights of the run, on the CPU.
+        plain: Network with the weights of the run and PyTorch's own layers, on the CPU.
         checkpoint: Checkpoint the weights are of: best or last.
 
     Raises:
@@ -87,7 +88,7 @@ def check_parity(
             ],
         )
         as_predicted = load_segmentation([run], checkpoint=checkpoint, accelerator="cpu")
-        in_float32 = _in_float32(source, network)
+        in_float32 = _in_float32(source, plain)
         for name, segmentation in (("model.pt", as_predicted), ("model.ts", in_float32)):
             expected = segmentation(case, source.convention)
             _compare(outputs[name], case, expected, bundle / "models" / name)

@@ -7,8 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from brats3d import assembly
 from brats3d.config import FitConfig
+from brats3d.errors import LabelError
 from brats3d.labels import BACKGROUND, LabelConvention
 from brats3d.models import MODELS
 from brats3d.workflows.runs import RunFolder
@@ -86,14 +89,13 @@ class BundleSource:
         """Value to class name, of the values that label maps of this model can have."""
         values = {"0": BACKGROUND}
         for index, name in enumerate(self.convention.class_names):
+            try:
+                (value,) = self.convention.from_classes(np.array([index], dtype=np.uint8)).tolist()
+            except LabelError:  # a class that the data set has no value for
+                continue
             if index:
-                values[str(self._value_of(index))] = name
+                values[str(value)] = name
         return values
-
-    def _value_of(self, index: int) -> int:
-        import numpy as np
-
-        return int(self.convention.from_classes(np.array([index], dtype=np.uint8))[0])
 
     def network(self) -> dict[str, Any]:
         """Arguments of the network, defaults spelled out."""

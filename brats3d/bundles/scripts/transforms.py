@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, SaveImaged
 
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.cases import Case
@@ -41,8 +41,10 @@ class PrepareCased(MapTransform):
         sample = dict(data)
         case: Case = sample["case"]
         prepared = self.preprocessing.prepare(case, with_label=False)
-        grid = prepared.restoration.prepared_geometry
-        sample["image"] = _located(torch.from_numpy(prepared.image), grid, case)
+        files = prepared.restoration.geometry
+        image = _located(torch.from_numpy(prepared.image), files, case)
+        image.affine = torch.from_numpy(prepared.restoration.prepared_geometry.affine.copy())
+        sample["image"] = image
         sample["brain"] = prepared.brain
         sample["restoration"] = prepared.restoration
         return sample
@@ -89,10 +91,11 @@ class RestoreLabelsd(MapTransform):
         return sample
 
 
-class SaveLabelsd(MapTransform):
+class SaveLabelsd(SaveImaged):
     """Write ``pred`` as ``CASE.nii.gz``, and ``probabilities`` beside it where they are asked for.
 
-    (MONAI's ``SaveImaged`` cannot write volumes whose axes are in another order than the patient's.)
+    ``SaveImaged`` itself cannot write volumes whose axes are in another order than the patient's. Servers
+    that send label maps instead of writing them leave out what is a ``SaveImaged``.
 
     Args:
         output_dir: Folder for the files; those of an earlier run are replaced.
@@ -100,7 +103,7 @@ class SaveLabelsd(MapTransform):
     """
 
     def __init__(self, output_dir: str, save_probabilities: bool) -> None:
-        super().__init__(keys="pred")
+        super().__init__(keys="pred", output_dir=output_dir)
         self.folder = Path(output_dir)
         self.save_probabilities = save_probabilities
 
@@ -122,7 +125,7 @@ class SaveLabelsd(MapTransform):
 
 
 def _located(voxels: torch.Tensor, grid: Geometry, case: Case) -> MetaTensor:
-    """Voxels with the affine and a name to save them by."""
+    """Voxels with the grid of the files and a name to save them by."""
     first = next(iter(case.images.values()))
     return MetaTensor(
         voxels,
