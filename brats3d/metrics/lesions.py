@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from brats3d.metrics.boxes import Box
+from brats3d.metrics.boxes import Box, bounding_box
 from brats3d.metrics.components import Labels
 from brats3d.metrics.counts import count_voxels
+from brats3d.metrics.islands import islands
 from brats3d.metrics.lesion_matching import MATCHINGS, Matching
 from brats3d.metrics.surfaces import SurfaceDistances, surface_distances
 
@@ -150,41 +151,49 @@ def score_lesions(
         whole: Gives the distances between the two masks as they are; asked instead of measuring
             again where one lesion is all there is.
     """
-    # A dilation may reach beyond arrays that were cropped to the masks.
-    padded = [np.pad(mask, rules.dilation_voxels) for mask in (prediction, reference)]
     voxel_mm3 = math.prod(spacing_mm)
     to_ml = 1 / 1000 if len(spacing_mm) == 3 else math.nan
-    if not padded[0].size:
-        return _averaged([], rules, tolerances_mm)
-    matching = MATCHINGS[rules.matching](padded[0], padded[1], rules.dilation_voxels)
     everything = (int(np.count_nonzero(prediction)), int(np.count_nonzero(reference)))
     rows: list[LesionRow] = []
-    for number, (mask_p, mask_r) in enumerate(_lesion_masks(matching), start=1):
-        voxels = count_voxels(mask_p, mask_r)
-        volume_mm3 = voxels.referenced * voxel_mm3
-        dice, hd95_mm = voxels.dice, rules.penalty_mm
-        nsd = dict.fromkeys(tolerances_mm, 0.0)
-        if voxels.predicted:
-            if whole is not None and (voxels.predicted, voxels.referenced) == everything:
-                measured = whole()
-            else:
-                measured = surface_distances(mask_p, mask_r, spacing_mm=spacing_mm, definition=definition)
-            hd95_mm = measured.hausdorff_mm(95)
-            nsd = {tolerance: measured.nsd(tolerance) for tolerance in tolerances_mm}
-        found = voxels.predicted and dice >= rules.detection_dice
-        kind = TRUE_POSITIVE if found else FALSE_NEGATIVE
-        if not rules.counts(region, volume_mm3):
-            kind = DROPPED
-        volumes = (volume_mm3 * to_ml, voxels.predicted * voxel_mm3 * to_ml)
-        rows.append(LesionRow(case_id, region, number, kind, *volumes, dice, hd95_mm, nsd))
-    sizes = np.bincount(matching.prediction.ravel())
-    for number, component in enumerate(matching.unmatched, start=len(rows) + 1):
-        volume = float(sizes[component]) * voxel_mm3 * to_ml
+    invented: list[int] = []
+    # Two lesions whose dilations meet are at most this far apart.
+    reach = 2 * rules.dilation_voxels + 1
+    for box, own in islands(prediction | reference, reach):
+        matching = _match(prediction[box] & own, reference[box] & own, rules)
+        for mask_p, mask_r in _lesion_masks(matching):
+            voxels = count_voxels(mask_p, mask_r)
+            volume_mm3 = voxels.referenced * voxel_mm3
+            dice, hd95_mm = voxels.dice, rules.penalty_mm
+            nsd = dict.fromkeys(tolerances_mm, 0.0)
+            if voxels.predicted:
+                if whole is not None and (voxels.predicted, voxels.referenced) == everything:
+                    measured = whole()
+                else:
+                    measured = surface_distances(mask_p, mask_r, spacing_mm=spacing_mm, definition=definition)
+                hd95_mm = measured.hausdorff_mm(95)
+                nsd = {tolerance: measured.nsd(tolerance) for tolerance in tolerances_mm}
+            found = voxels.predicted and dice >= rules.detection_dice
+            kind = TRUE_POSITIVE if found else FALSE_NEGATIVE
+            if not rules.counts(region, volume_mm3):
+                kind = DROPPED
+            volumes = (volume_mm3 * to_ml, voxels.predicted * voxel_mm3 * to_ml)
+            rows.append(LesionRow(case_id, region, len(rows) + 1, kind, *volumes, dice, hd95_mm, nsd))
+        if matching.unmatched:
+            sizes = np.bincount(matching.prediction[matching.prediction > 0])
+            invented += [int(sizes[component]) for component in matching.unmatched]
+    for size in invented:
+        volumes = (0 * to_ml, size * voxel_mm3 * to_ml)
         none = dict.fromkeys(tolerances_mm, 0.0)
-        rows.append(
-            LesionRow(case_id, region, number, FALSE_POSITIVE, 0 * to_ml, volume, 0.0, rules.penalty_mm, none)
-        )
+        number = len(rows) + 1
+        rows.append(LesionRow(case_id, region, number, FALSE_POSITIVE, *volumes, 0.0, rules.penalty_mm, none))
     return _averaged(rows, rules, tolerances_mm)
+
+
+def _match(prediction: NDArray[np.bool_], reference: NDArray[np.bool_], rules: LesionRules) -> Matching:
+    """Match in the box of both, with room for the dilation."""
+    box = bounding_box(prediction, reference)
+    padded = [np.pad(mask[box], rules.dilation_voxels) for mask in (prediction, reference)]
+    return MATCHINGS[rules.matching](padded[0], padded[1], rules.dilation_voxels)
 
 
 def _averaged(rows: Sequence[LesionRow], rules: LesionRules, tolerances_mm: Sequence[float]) -> LesionScores:
