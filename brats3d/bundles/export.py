@@ -61,7 +61,7 @@ def export(config: ExportConfig) -> Path:
     making = output.parent.resolve() / f".{secrets.token_hex(4)}.{output.name}"
     try:
         _write(making, source, network, plain)
-        logger.info("comparing the bundle with predict, on a phantom")
+        logger.info("comparing the bundle with predict")
         check_parity(making, run, source, plain, config.checkpoint)
         os.rename(making, output)
     except OSError as error:
