@@ -87,7 +87,11 @@ def _write(folder: Path, source: BundleSource, network: nn.Module, plain: nn.Mod
 
 
 def _licence() -> str:
-    """Text of the licence, which comes with the installed package."""
-    text = metadata.distribution("brats3d").read_text("licenses/LICENSE")
-    assert text is not None, "the package was installed without its licence"
+    """Text of the licence: of the installed package, else of the checkout."""
+    try:
+        text = metadata.distribution("brats3d").read_text("licenses/LICENSE")
+    except metadata.PackageNotFoundError:
+        text = None
+    if text is None:
+        text = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")
     return text
