@@ -41,6 +41,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
     {
         "Brats3dError": "errors",
         "Case": "cases",
+        "ExportConfig": "config",
         "FitConfig": "config",
         "LabelConvention": "labels",
         "PredictConfig": "config",
@@ -48,6 +49,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Segmenter": "inference.segmenter",
         "discover": "data.discovery",
         "evaluate": "workflows.evaluate",
+        "export": "bundles.export",
         "fit": "workflows.fit",
         "load_config": "config",
         "predict": "workflows.predict",
