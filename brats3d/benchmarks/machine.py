@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
+
+from brats3d.assembly.hardware import processor_name
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,9 @@ class Machine:
 def this_machine() -> Machine:
     """Describe the machine and its load now."""
     return Machine(
-        _processor(),
+        processor_name(),
         os.cpu_count() or 1,
         psutil.virtual_memory().total / 2**30,
         platform.platform(),
         psutil.getloadavg()[0],
     )
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

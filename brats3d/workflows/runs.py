@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from brats3d import __version__
+from brats3d.assembly.hardware import processor_name
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.splits import Split
 from brats3d.errors import ConfigError, DataError, OutputError, RunError, closest_first, output_error
@@ -246,18 +247,9 @@ def environment(seed: int) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "packages": {name: metadata.version(name) for name in _VERSIONED},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "gpus": gpus,
         "seed": seed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()
