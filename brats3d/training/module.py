@@ -218,4 +218,3 @@ class SegmentationModule(pl.LightningModule):
         self._plateau_scale = state["scale"]
         self._best_dice = state["best_dice"]
         self._validations_since_best = state["validations_since_best"]
-
