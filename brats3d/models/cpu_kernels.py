@@ -6,10 +6,14 @@ devices or in exported networks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.jit import is_scripting, is_tracing
 from torch.nn import functional
+
+Convolve = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
@@ -37,8 +41,7 @@ class Conv2d(nn.Conv2d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not is_scripting() and _hardly_exceeds_kernel(input, weight):
-            padded = _pad(input, self.padding)
-            return functional.conv2d(padded, weight, bias, self.stride, 0, self.dilation, self.groups)
+            return _in_float32(super()._conv_forward, input, weight, bias)
         return functional.conv2d(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -47,8 +50,7 @@ class Conv3d(nn.Conv3d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not is_scripting() and _hardly_exceeds_kernel(input, weight):
-            padded = _pad(input, self.padding)
-            return functional.conv3d(padded, weight, bias, self.stride, 0, self.dilation, self.groups)
+            return _in_float32(super()._conv_forward, input, weight, bias)
         return functional.conv3d(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -87,13 +89,16 @@ def _normalise(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
 def _hardly_exceeds_kernel(x: Tensor, weight: Tensor) -> bool:
     """Tell whether oneDNN may get the weight gradient wrong.
 
-    Its bfloat16 kernels (seen with PyTorch 2.13 on AVX-512) read memory nobody wrote where padding
-    is implied and an image side is no larger than the kernel, as on the coarsest level of small
-    patches. With explicit padding they are right.
+    Its bfloat16 kernels (seen with PyTorch 2.13 on AVX-512, Intel and AMD) read memory nobody wrote where
+    an image side is no larger than the kernel, as on the coarsest level of small patches. Those of
+    float32 are right.
     """
     return _runs_on_cpu(x) and any(side <= k for side, k in zip(x.shape[2:], weight.shape[2:], strict=True))
 
 
-def _pad(x: Tensor, padding: str | tuple[int, ...]) -> Tensor:
-    assert not isinstance(padding, str), "adapt_to_cpu leaves named paddings alone"
-    return functional.pad(x, [amount for axis in reversed(padding) for amount in (axis, axis)])
+def _in_float32(convolve: Convolve, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve in float32; the result has the type it would have had."""
+    wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    with torch.autocast("cpu", enabled=False):
+        result = convolve(x.float(), weight.float(), None if bias is None else bias.float())
+    return result.to(wanted)

@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_held_out_cases(trained: FitResult) -> None:
     assert summary["split"] == "test"
     assert summary["checkpoint"] == "best.ckpt"
     assert summary["cases"] == 1
-    assert summary["regions"]["WT"]["dice"]["mean"] == pytest.approx(rows[2].dice)
+    assert summary["regions"]["WT"]["dice"]["mean"] == pytest.approx(rows[2]["dice"])
 
 
 def test_logs_hold_loss_rate_and_dice_of_every_epoch(trained: FitResult, logged: Logged) -> None:
@@ -208,7 +208,7 @@ def test_heads_dimensions_and_deep_supervision(
 ) -> None:
     result = fit(fit_config(tmp_path, trainer__max_epochs=1, **overrides))
     assert [row.region for row in result.rows] == ["ET", "TC", "WT"]
-    assert all(0.0 <= row.dice <= 1.0 for row in result.rows)
+    assert all(0.0 <= row["dice"] <= 1.0 for row in result.rows)
     assert list(logged(result.run, "val/dice_WT")) == [0]
 
 
