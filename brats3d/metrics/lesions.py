@@ -18,10 +18,13 @@ from scipy import ndimage
 
 from brats3d.metrics.boxes import Box, bounding_box
 from brats3d.metrics.components import Labels
-from brats3d.metrics.counts import count_voxels
+from brats3d.metrics.counts import Counts, count_voxels
 from brats3d.metrics.islands import islands
 from brats3d.metrics.lesion_matching import MATCHINGS, Matching
 from brats3d.metrics.surfaces import SurfaceDistances, surface_distances
+
+_Distances = tuple[float, Mapping[float, float]]
+"""95 % Hausdorff distance, mm, and normalised surface Dice by tolerance in mm."""
 
 TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE, DROPPED = "tp", "fn", "fp", "dropped"
 
@@ -69,10 +72,19 @@ class LesionRules:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {**values, "region_thresholds_mm3": dict(self.region_thresholds_mm3)}
 
-    def counts(self, region: str, volume_mm3: float) -> bool:
-        """Whether a reference lesion of this volume counts."""
+    def kind(self, region: str, voxels: Counts, volume_mm3: float) -> str:
+        """Say what became of a reference lesion: ``dropped``, ``tp`` or ``fn``.
+
+        Args:
+            region: Region name.
+            voxels: Agreement of the lesion with what was matched to it.
+            volume_mm3: Volume of the lesion (in 2-D: area in mm²).
+        """
         threshold = self.region_thresholds_mm3.get(region, self.threshold_mm3)
-        return volume_mm3 > threshold or (self.at_threshold_counts and volume_mm3 == threshold)
+        if not (volume_mm3 > threshold or (self.at_threshold_counts and volume_mm3 == threshold)):
+            return DROPPED
+        found = voxels.predicted and voxels.dice >= self.detection_dice
+        return TRUE_POSITIVE if found else FALSE_NEGATIVE
 
 
 @dataclass(frozen=True)
@@ -152,8 +164,18 @@ def score_lesions(
             again where one lesion is all there is.
     """
     voxel_mm3 = math.prod(spacing_mm)
-    to_ml = 1 / 1000 if len(spacing_mm) == 3 else math.nan
+    to_ml = voxel_mm3 / 1000 if len(spacing_mm) == 3 else math.nan
     everything = (int(np.count_nonzero(prediction)), int(np.count_nonzero(reference)))
+
+    def distances(mask_p: NDArray[np.bool_], mask_r: NDArray[np.bool_], voxels: Counts) -> _Distances:
+        if not voxels.predicted:
+            return rules.penalty_mm, dict.fromkeys(tolerances_mm, 0.0)
+        if whole is not None and (voxels.predicted, voxels.referenced) == everything:
+            measured = whole()
+        else:
+            measured = surface_distances(mask_p, mask_r, spacing_mm=spacing_mm, definition=definition)
+        return measured.hausdorff_mm(95), {mm: measured.nsd(mm) for mm in tolerances_mm}
+
     rows: list[LesionRow] = []
     invented: list[int] = []
     # Two lesions whose dilations meet are at most this far apart.
@@ -162,31 +184,23 @@ def score_lesions(
         matching = _match(prediction[box] & own, reference[box] & own, rules)
         for mask_p, mask_r in _lesion_masks(matching):
             voxels = count_voxels(mask_p, mask_r)
-            volume_mm3 = voxels.referenced * voxel_mm3
-            dice, hd95_mm = voxels.dice, rules.penalty_mm
-            nsd = dict.fromkeys(tolerances_mm, 0.0)
-            if voxels.predicted:
-                if whole is not None and (voxels.predicted, voxels.referenced) == everything:
-                    measured = whole()
-                else:
-                    measured = surface_distances(mask_p, mask_r, spacing_mm=spacing_mm, definition=definition)
-                hd95_mm = measured.hausdorff_mm(95)
-                nsd = {tolerance: measured.nsd(tolerance) for tolerance in tolerances_mm}
-            found = voxels.predicted and dice >= rules.detection_dice
-            kind = TRUE_POSITIVE if found else FALSE_NEGATIVE
-            if not rules.counts(region, volume_mm3):
-                kind = DROPPED
-            volumes = (volume_mm3 * to_ml, voxels.predicted * voxel_mm3 * to_ml)
-            rows.append(LesionRow(case_id, region, len(rows) + 1, kind, *volumes, dice, hd95_mm, nsd))
-        if matching.unmatched:
-            sizes = np.bincount(matching.prediction[matching.prediction > 0])
-            invented += [int(sizes[component]) for component in matching.unmatched]
+            kind = rules.kind(region, voxels, voxels.referenced * voxel_mm3)
+            volumes = (voxels.referenced * to_ml, voxels.predicted * to_ml)
+            hd95_mm, nsd = distances(mask_p, mask_r, voxels)
+            rows.append(LesionRow(case_id, region, len(rows) + 1, kind, *volumes, voxels.dice, hd95_mm, nsd))
+        invented += _sizes(matching.prediction, matching.unmatched)
     for size in invented:
-        volumes = (0 * to_ml, size * voxel_mm3 * to_ml)
-        none = dict.fromkeys(tolerances_mm, 0.0)
+        volumes, none = (0 * to_ml, size * to_ml), dict.fromkeys(tolerances_mm, 0.0)
         number = len(rows) + 1
         rows.append(LesionRow(case_id, region, number, FALSE_POSITIVE, *volumes, 0.0, rules.penalty_mm, none))
     return _averaged(rows, rules, tolerances_mm)
+
+
+def _sizes(labels: Labels, components: Sequence[int]) -> list[int]:
+    if not components:
+        return []
+    counts = np.bincount(labels[labels > 0])
+    return [int(counts[component]) for component in components]
 
 
 def _match(prediction: NDArray[np.bool_], reference: NDArray[np.bool_], rules: LesionRules) -> Matching:
