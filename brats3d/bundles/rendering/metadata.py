@@ -1,0 +1,98 @@
+"""The ``metadata.json`` of a bundle, by MONAI's schema."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from brats3d import __version__
+from brats3d.bundles.source import BundleSource
+
+SCHEMA = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+)
+
+
+def render_metadata(source: BundleSource) -> dict[str, Any]:
+    """Metadata by MONAI's schema, with the scores of the run's held-out cases."""
+    names, model = ", ".join(source.convention.region_names), source.config.model
+    return {
+        "schema": SCHEMA,
+        "version": "0.1.0",
+        "changelog": {"0.1.0": f"exported by brats3d {__version__}"},
+        "monai_version": metadata.version("monai"),
+        "pytorch_version": metadata.version("torch").partition("+")[0],
+        "numpy_version": metadata.version("numpy"),
+        "required_packages_version": _packages(source),
+        "name": source.name,
+        "task": f"Segmentation of brain tumours on MRI ({names})",
+        "description": f"{model.name} in {model.spatial_dims}-D, trained with brats3d",
+        "authors": "the authors of the run",
+        "copyright": "scripts: the brats3d developers, Apache-2.0; weights: as their training data allow",
+        "data_source": _data_source(source),
+        "data_type": "nifti",
+        "image_classes": f"{len(source.modalities)} channels: {', '.join(source.modalities)}",
+        "label_classes": _words(source.label_values()),
+        "pred_classes": _words(source.label_values()),
+        "eval_metrics": eval_metrics(source),
+        "intended_use": "Research only; not a medical device",
+        "references": [],
+        "network_data_format": _data_format(source),
+    }
+
+
+def eval_metrics(source: BundleSource) -> dict[str, float]:
+    """Means over the held-out cases, such as ``ET_dice``; empty where nothing was scored."""
+    found = {}
+    for region, metrics in source.summary.get("regions", {}).items():
+        for metric, values in metrics.items():
+            mean = values.get("mean") if isinstance(values, dict) else None
+            if mean is not None:
+                found[f"{region}_{metric}"] = mean
+    return found
+
+
+def _packages(source: BundleSource) -> dict[str, str]:
+    """Packages besides MONAI and PyTorch: readers and connected components, which MONAI leaves to others."""
+    names = ["nibabel", "scipy"]
+    names += ["einops"] if source.config.model.name == "swin_unetr" else []
+    chosen = source.config.preprocess
+    names += ["itk"] if chosen.bias_field or chosen.denoise is not None else []
+    return {name: metadata.version(name) for name in names}
+
+
+def _data_source(source: BundleSource) -> str:
+    if source.on_phantoms:
+        return "phantoms: examinations made up by brats3d, no patient data"
+    return f"a data set of the user's, files named as in {source.layout}"
+
+
+def _words(values: dict[str, str]) -> str:
+    return ", ".join(f"{value} = {name}" for value, name in values.items())
+
+
+def _data_format(source: BundleSource) -> dict[str, Any]:
+    shared = {"spatial_shape": list(source.window), "dtype": "float32", "is_patch_data": True}
+    return {
+        "inputs": {
+            "image": {
+                "type": "image",
+                "format": "magnitude",
+                "modality": "MR",
+                "num_channels": len(source.modalities),
+                **shared,
+                "value_range": [],
+                "channel_def": {str(i): name for i, name in enumerate(source.modalities)},
+            }
+        },
+        "outputs": {
+            "pred": {
+                "type": "image",
+                "format": "segmentation",
+                "num_channels": source.out_channels,
+                **shared,
+                "value_range": [],
+                "channel_def": source.label_values(),
+            }
+        },
+    }
