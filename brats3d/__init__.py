@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from brats3d.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from brats3d.cases import Case as Case

@@ -87,7 +87,8 @@ bundle:
     pip install "monai[fire,nibabel]" torch scipy
     python -m monai.bundle run --config_file configs/inference.json --dataset_dir DIR --output_dir OUT
 
-With label maps beside the images (`CASE_seg.nii.gz`), Dice per case is written to `OUT/dice.csv`:
+With label maps beside the images (`CASE_seg.nii.gz`), `metrics.csv`, `lesions.csv` and `metrics.json`
+are written to `OUT`, by the rules of `--profile` (`brats2023-gli` unless it is given):
 
     python -m monai.bundle run --config_file "['configs/inference.json','configs/evaluate.json']" \\
         --dataset_dir DIR --output_dir OUT

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import brats3d
 from brats3d.metrics.metric import Metric
 from brats3d.metrics.paired_tables import LeftOut, PairedScores, list_left_out, pair_tables
 from brats3d.metrics.ranking import TIE, case_ranks, score_difference
@@ -20,6 +19,7 @@ from brats3d.metrics.region_table import RegionRow
 from brats3d.metrics.significance import EXACT_PAIRS, SWAPS, holm, signed_rank_p, swap_p
 from brats3d.metrics.statistics import Statistics, describe
 from brats3d.metrics.text_table import lay_out
+from brats3d.version import __version__
 
 DEFAULT_METRICS: Mapping[str, bool] = MappingProxyType({"dice": True, "hd95_mm": False})
 """What BraTS ranks by, and whether higher is better."""
@@ -126,7 +126,7 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Return everything, with the version and definitions, as JSON content."""
         return {
-            "brats3d": brats3d.__version__,
+            "brats3d": __version__,
             "definitions": dict(_DEFINITIONS),
             "models": list(self.models),
             "higher_is_better": dict(self.metrics),

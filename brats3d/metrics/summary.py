@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import brats3d
 from brats3d.metrics.empty_policy import (
     BOTH_EMPTY,
     NEITHER_EMPTY,
@@ -19,6 +18,7 @@ from brats3d.metrics.profiles import DEFAULT_PROFILE, Profile
 from brats3d.metrics.region_table import RegionRow
 from brats3d.metrics.statistics import Statistics, describe
 from brats3d.metrics.text_table import lay_out
+from brats3d.version import __version__
 
 _FAILURES = (PREDICTION_EMPTY, REFERENCE_EMPTY, PREDICTION_MISSING)
 # Their rules charge for an empty mask themselves, see LesionRules.
@@ -48,7 +48,7 @@ def summarise(rows: Iterable[RegionRow], *, profile: Profile = DEFAULT_PROFILE) 
     metrics = metrics_of(profile)
     regions = dict.fromkeys(row.region for row in table)
     return {
-        "brats3d": brats3d.__version__,
+        "brats3d": __version__,
         "definitions": {name: metric.description for name, metric in metrics.items()},
         "profile": profile.as_dict(),
         "cases": len({row.case_id for row in table}),

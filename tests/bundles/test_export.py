@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from brats3d.bundles.export import export
 from brats3d.bundles.parity import job, run_bundle
 from brats3d.config import ExportConfig, PredictConfig
 from brats3d.errors import Brats3dError, ConfigError, OutputError, RunError
+from brats3d.metrics import write_lesions_csv, write_metrics_csv
 from brats3d.workflows.evaluate import evaluate
 from brats3d.workflows.predict import predict
 
@@ -116,12 +116,52 @@ def test_a_bundle_predicts_and_scores_as_this_package(
     check_same(paths, output)
     for path in paths:  # evaluate shall see label maps alone
         path.with_name(path.name.replace(".nii.gz", "_probabilities.nii.gz")).unlink()
-    rows = evaluate(tmp_path / "predict", labelled_set, quiet=True).rows
-    with (output / "dice.csv").open(newline="") as file:
-        scores = {row["case_id"]: row for row in csv.DictReader(file)}
-    assert len(scores) == 4
-    for row in rows:
-        assert float(scores[row.case_id][row.region]) == pytest.approx(row["dice"], abs=1e-6)
+    expected = evaluate(tmp_path / "predict", labelled_set, quiet=True)
+    write_metrics_csv(tmp_path / "expected.csv", expected.rows)
+    assert (output / "metrics.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+    write_lesions_csv(tmp_path / "lesions.csv", expected.lesions)
+    assert (output / "lesions.csv").read_bytes() == (tmp_path / "lesions.csv").read_bytes()
+    summary = json.loads((output / "metrics.json").read_text())
+    assert summary["cases"] == 4
+    assert summary == {name: json.loads(json.dumps(expected.summary[name])) for name in summary}
+
+
+def test_scores_by_another_profile(bundle_of: Make, labelled_set: Path, tmp_path: Path) -> None:
+    configs = ["inference.json", "evaluate.json"]
+    run_bundle(
+        bundle_of("slices"),
+        [job(bundle_of("slices"), labelled_set, tmp_path / "out", configs, profile="brats2025")],
+    )
+    summary = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert summary["profile"]["name"] == "brats2025"
+    assert summary["profile"]["definition"] == "pooled"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"profile": "brats2022"}, "ConfigError"),
+        ({"check_affine": True}, "DataError"),
+    ],
+)
+def test_what_cannot_be_scored(
+    bundle_of: Make, labelled_set: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    data = tmp_path / "data"
+    name = "BraTS2021_00001"
+    shutil.copytree(labelled_set / name, data / name)
+    label = data / name / f"{name}_seg.nii.gz"
+    image = nib.load(label)
+    moved = image.affine.copy()
+    moved[0, 3] += 5
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), label)
+    bundle, configs = bundle_of("slices"), ["inference.json", "evaluate.json"]
+    with pytest.raises(RunError, match="does not run") as caught:
+        run_bundle(bundle, [job(bundle, data, tmp_path / "out", configs, **change)])
+    assert message in str(caught.value.got)
+    assert not (tmp_path / "out" / "metrics.csv").exists()
+    run_bundle(bundle, [job(bundle, data, tmp_path / "out", configs, check_affine=False)])
+    assert (tmp_path / "out" / "metrics.csv").exists()
 
 
 def test_torchscript_gives_the_same_answer(
@@ -220,7 +260,7 @@ def test_a_bundle_that_needs_this_package_does_not_run(
 ) -> None:
     bundle = Path(shutil.copytree(bundle_of("sigmoid"), tmp_path / "bundle"))
     runner = bundle / "scripts" / "runner.py"
-    runner.write_text(runner.read_text().replace("import csv", "import csv\nimport brats3d", 1))
+    runner.write_text(runner.read_text().replace("import logging", "import logging\nimport brats3d", 1))
     with pytest.raises(RunError, match="does not run") as caught:
         run_bundle(bundle, [job(bundle, labelled_set, tmp_path / "out", ["inference.json"])])
     assert caught.value.got == "ModuleNotFoundError: No module named 'brats3d'"

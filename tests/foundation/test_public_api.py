@@ -103,5 +103,5 @@ def test_all_verbs_stay_functions() -> None:
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    project = (ROOT / "pyproject.toml").read_text()
-    assert re.search(r'^version = "(.+)"$', project, re.MULTILINE).group(1) == brats3d.__version__  # type: ignore[union-attr]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE).group(1) == brats3d.__version__  # type: ignore[union-attr]

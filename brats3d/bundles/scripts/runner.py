@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,19 @@ from torch import Tensor, nn
 
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.cases import Case
-from brats3d.imaging import read_volume
+from brats3d.errors import DataError
+from brats3d.files import write_json
+from brats3d.imaging import Geometry, read_volume
+from brats3d.metrics import (
+    PROFILES,
+    CaseScores,
+    evaluate_case,
+    format_table,
+    summarise,
+    write_lesions_csv,
+    write_metrics_csv,
+)
+from brats3d.registry import look_up
 
 logger = logging.getLogger(__name__)
 Sample = dict[Any, Any]
@@ -61,43 +72,74 @@ class CaseRunner:
 
 
 class CaseEvaluator(CaseRunner):
-    """Segments cases and scores them against their label maps.
+    """Segments cases and scores them against their label maps, as ``brats3d evaluate`` does.
 
-    Writes ``dice.csv``: Dice per case and region, empty where reference and prediction both are.
+    Writes ``metrics.csv`` (a row per case and region), ``lesions.csv`` (a row per lesion) and
+    ``metrics.json`` (statistics, definitions, rules) beside the label maps.
 
     Args:
         labels: Label convention in its JSON form.
-        output: File for the scores.
+        profile: Rules of the scores: ``brats2023-gli``, ``brats2025`` ...
+        check_affine: Whether the headers of images and label maps must agree; shapes always must.
+        output_dir: Folder for the scores.
         runner: Arguments of :class:`CaseRunner`.
+
+    Raises:
+        ConfigError: An unknown profile.
     """
 
-    def __init__(self, *, labels: Mapping[str, Any], output: str, **runner: Any) -> None:
+    def __init__(
+        self,
+        *,
+        labels: Mapping[str, Any],
+        profile: str,
+        check_affine: bool,
+        output_dir: str,
+        **runner: Any,
+    ) -> None:
         super().__init__(**runner)
         self.convention = convention_of(labels)
-        self.output = Path(output)
+        self.profile = look_up(PROFILES, profile, "profile")
+        self.check_affine = check_affine
+        self.folder = Path(output_dir)
 
     def run(self) -> None:
-        """Segment and score all cases."""
-        names = self.convention.region_names
-        rows = [(sample["case"].case_id, *self._dice(sample)) for sample in self.samples()]
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        with self.output.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(("case_id", *names))
-            table.writerows(
-                [case_id, *("" if np.isnan(d) else f"{d:.6f}" for d in dice)] for case_id, *dice in rows
-            )
-        for name, dice in zip(names, np.array([row[1:] for row in rows], dtype=float).T, strict=True):
-            scored = dice[~np.isnan(dice)]
-            logger.info("Dice %s: %s", name, f"{scored.mean():.4f}" if scored.size else "no case has it")
+        """Segment and score all cases.
 
-    def _dice(self, sample: Sample) -> list[float]:
+        Raises:
+            DataError: A case has no label map, or one on another grid than its images.
+        """
+        scored = [self._score(sample) for sample in self.samples()]
+        rows = [row for scores in scored for row in scores.rows]
+        write_metrics_csv(self.folder / "metrics.csv", rows)
+        write_lesions_csv(self.folder / "lesions.csv", [row for scores in scored for row in scores.lesions])
+        write_json(self.folder / "metrics.json", summarise(rows, profile=self.profile))
+        logger.info("scores of %d cases\n%s", len(scored), format_table(rows))
+
+    def _score(self, sample: Sample) -> CaseScores:
         case: Case = sample["case"]
         case.require((), label=True)
         assert case.label is not None
-        reference = self.convention.check(read_volume(case.label)[0], case.label)
-        expected = self.convention.to_regions(reference)
-        found = self.convention.to_regions(np.asarray(sample["pred"][0], dtype=np.uint8))
-        sizes = [int(a.sum() + b.sum()) for a, b in zip(found, expected, strict=True)]
-        shared = [int((a & b).sum()) for a, b in zip(found, expected, strict=True)]
-        return [2 * both / size if size else float("nan") for both, size in zip(shared, sizes, strict=True)]
+        voxels, grid = read_volume(case.label)
+        self._check_grid(sample["restoration"].geometry, grid, case)
+        return evaluate_case(
+            self.convention.to_regions(np.asarray(sample["pred"][0], dtype=np.uint8)),
+            self.convention.to_regions(self.convention.check(voxels, case.label)),
+            spacing_mm=grid.spacing_mm,
+            regions=self.convention.region_names,
+            case_id=case.case_id,
+            profile=self.profile,
+        )
+
+    def _check_grid(self, images: Geometry, label: Geometry, case: Case) -> None:
+        difference = images.difference(label)
+        if difference is None or not (self.check_affine or images.shape != label.shape):
+            return
+        raise DataError(
+            "the label map lies on another grid than the images",
+            where=f"{case.case_id}: {case.label}",
+            got=difference,
+            expected="the grid of the images",
+            remedy="export it on their grid; where the headers differ but the voxels are known to line up, "
+            "set check_affine to false",
+        )
