@@ -52,6 +52,20 @@ def test_instance_norm_equals_the_original(
     assert torch.equal(adapted.train()(x), adapted.eval()(x))
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_predictions_in_float32_keep_their_digits_on_large_half_blank_images(batch: int) -> None:
+    x = 5 + 2 * torch.randn(batch, 4, 64, 64, 64, generator=torch.Generator().manual_seed(0))
+    x[..., :32] = 0
+    original = nn.InstanceNorm3d(4, affine=True)
+    nn.init.constant_(original.weight, 2.0)
+    nn.init.constant_(original.bias, -1.0)
+    adapted = adapt_to_cpu(copy.deepcopy(original))
+    with torch.inference_mode():
+        found = adapted(x.to(memory_format=torch.channels_last_3d))
+        torch.testing.assert_close(found.double(), original.double()(x.double()), rtol=0, atol=5e-6)
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)
+
+
 @pytest.mark.parametrize(
     "layer",
     [nn.InstanceNorm3d(4), nn.InstanceNorm3d(4, affine=True, track_running_stats=True), nn.BatchNorm3d(4)],
