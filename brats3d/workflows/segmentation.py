@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,6 +34,24 @@ class SegmentedCase:
     geometry: Geometry
 
 
+class Segmentation(Protocol):
+    """Anything that segments a case: a trained model of this package, or of another."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities a case must have."""
+        ...
+
+    @property
+    def convention(self) -> LabelConvention:
+        """Regions of the model, and the label values it was trained with."""
+        ...
+
+    def __call__(self, case: Case, convention: LabelConvention) -> SegmentedCase:
+        """Segment one case, with the label values of ``convention``."""
+        ...
+
+
 @dataclass(frozen=True)
 class CaseSegmentation:
     """A trained model with all that surrounds it.
@@ -49,6 +68,11 @@ class CaseSegmentation:
     postprocessing: Postprocessing
     convention: LabelConvention
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities the model was trained on, in channel order."""
+        return self.preprocessing.modalities
+
     def __call__(self, case: Case, convention: LabelConvention) -> SegmentedCase:
         """Segment one case.
 
@@ -60,7 +84,7 @@ class CaseSegmentation:
             DataError: A file of the case is missing, torn or inconsistent.
             LabelError: ``convention`` has no value for a predicted tissue.
         """
-        case.require(self.preprocessing.modalities)
+        case.require(self.modalities)
         prepared = self.preprocessing.prepare(case, with_label=False)
         restoration = prepared.restoration
         predicted = self.segmenter.segment(torch.from_numpy(prepared.image)).numpy()
