@@ -30,22 +30,28 @@ _READ_ERRORS = (
 _GZIP_LEVEL = 1
 
 
-def read_geometry(path: Path) -> Geometry:
+def read_geometry(path: Path, *, allow_plane: bool = False) -> Geometry:
     """Read shape and affine from the header alone; no voxel is read.
+
+    Args:
+        path: NIfTI file, 3-D or 4-D.
+        allow_plane: Whether a 2-D file is taken as a volume of shape ``(X, Y, 1)``.
 
     Raises:
         DataError: The file is missing, unreadable or not a volume.
     """
-    image = _open(path)
-    return _geometry(image, path)
+    return _geometry(_open(path), path, allow_plane)
 
 
-def read_volume(path: Path, *, channel: int | None = None) -> tuple[NDArray[np.float32], Geometry]:
+def read_volume(
+    path: Path, *, channel: int | None = None, allow_plane: bool = False
+) -> tuple[NDArray[np.float32], Geometry]:
     """Read one volume.
 
     Args:
         path: NIfTI file, 3-D, or 4-D when ``channel`` is given.
         channel: Index along the fourth axis.
+        allow_plane: Whether a 2-D file is taken as a volume of shape ``(X, Y, 1)``.
 
     Returns:
         Voxels, float32 ``(X, Y, Z)`` with the header's scaling applied, and their geometry.
@@ -54,7 +60,7 @@ def read_volume(path: Path, *, channel: int | None = None) -> tuple[NDArray[np.f
         DataError: The file is missing, torn, not a volume, or has no such channel.
     """
     image = _open(path)
-    geometry = _geometry(image, path)
+    geometry = _geometry(image, path, allow_plane)
     if len(image.shape) == 4 and image.shape[3] == 1 and channel is None:
         channel = 0
     if (len(image.shape) == 4) != (channel is not None) or (channel or 0) >= image.shape[-1]:
@@ -74,7 +80,7 @@ def read_volume(path: Path, *, channel: int | None = None) -> tuple[NDArray[np.f
             remedy="export grey values, not colours or complex numbers",
         )
     try:
-        return _voxels(image, path, channel), geometry
+        return _voxels(image, path, channel).reshape(geometry.shape), geometry
     except _READ_ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -143,11 +149,12 @@ def _voxels(image: SpatialImage, path: Path, channel: int | None) -> NDArray[np.
     return found
 
 
-def _geometry(image: SpatialImage, path: Path) -> Geometry:
+def _geometry(image: SpatialImage, path: Path, allow_plane: bool) -> Geometry:
     affine = image.affine
-    if len(image.shape) not in (3, 4) or affine is None or min(image.shape) < 1:
-        raise DataError("not a volume", where=path, got=f"shape {image.shape}", expected="3 or 4 dimensions")
-    x, y, z = image.shape[:3]
+    shape = (*image.shape, 1) if allow_plane and len(image.shape) == 2 else image.shape
+    if len(shape) not in (3, 4) or affine is None or min(shape) < 1:
+        raise DataError("not a volume", where=path, got=f"shape {shape}", expected="3 or 4 dimensions")
+    x, y, z = shape[:3]
     affine = np.asarray(affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise DataError(

@@ -54,8 +54,15 @@ class Scoring:
             LabelError: Values that are not those of the side's convention.
         """
         geometry = self._common_grid(pair)
-        reference = read_volume(pair.reference)[0]
-        prediction = np.zeros_like(reference) if pair.prediction is None else read_volume(pair.prediction)[0]
+        reference = read_volume(pair.reference, allow_plane=True)[0]
+        prediction = (
+            np.zeros_like(reference)
+            if pair.prediction is None
+            else read_volume(pair.prediction, allow_plane=True)[0]
+        )
+        spacing_mm: tuple[float, ...] = geometry.spacing_mm
+        if _is_plane(pair.reference):
+            reference, prediction, spacing_mm = reference[..., 0], prediction[..., 0], spacing_mm[:2]
         # Beyond the box both are background: a tenth of the volume is left to sort into regions.
         box = bounding_box(prediction, reference)
         sides = (
@@ -69,7 +76,7 @@ class Scoring:
         return evaluate_case(
             masks[0],
             masks[1],
-            spacing_mm=geometry.spacing_mm,
+            spacing_mm=spacing_mm,
             regions=self.conventions[1].region_names,
             case_id=pair.case_id,
             profile=self.profile,
@@ -84,11 +91,11 @@ class Scoring:
             DataError: A header that is not that of a label map, or a prediction on another grid.
         """
         _check_header(pair.reference)
-        reference = read_geometry(pair.reference)
+        reference = read_geometry(pair.reference, allow_plane=True)
         if pair.prediction is None:
             return reference
         _check_header(pair.prediction)
-        prediction = read_geometry(pair.prediction)
+        prediction = read_geometry(pair.prediction, allow_plane=True)
         difference = reference.difference(prediction)
         if difference is None or not (self.check_affine or prediction.shape != reference.shape):
             return reference
@@ -136,6 +143,12 @@ def _check_header(path: Path) -> None:
             expected="a label map of three dimensions",
             remedy="pass label maps, or turn the probabilities into labels",
         )
+
+
+def _is_plane(path: Path) -> bool:
+    """Whether a file is an image of two axes, whose surfaces are contours."""
+    header = read_stored_header(path)
+    return header is not None and len(header.shape) == 2
 
 
 def _checked(

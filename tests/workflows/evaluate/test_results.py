@@ -128,9 +128,9 @@ def test_volumes_are_let_go_case_by_case(maps, monkeypatch, tmp_path, jobs):
     references = maps.predict("r", cases=cases)
     read, alive, most = scoring.read_volume, weakref.WeakValueDictionary(), 0
 
-    def counted(path):
+    def counted(path, **options):
         nonlocal most
-        voxels, geometry = read(path)
+        voxels, geometry = read(path, **options)
         alive[str(path)] = voxels
         most = max(most, len(alive))
         return voxels, geometry
