@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from brats3d.config import FitConfig
-from brats3d.errors import ConfigError
 
 if TYPE_CHECKING:
     from brats3d.data.datasets import PatchDataset, SliceDataset
@@ -48,34 +47,13 @@ def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDatase
     }
     if config.model.spatial_dims == 3:
         return PatchDataset(cases, mixing=build_transplantation(config), **shared)
+    from brats3d.assembly.slice_ranges import slice_range
     from brats3d.inference.slices import SLICE_AXES
     from brats3d.registry import look_up
 
     axis = look_up(SLICE_AXES, config.slices.axis, "slices.axis")
-    ranges = [_slice_range(config, case, axis) for case in cases]
+    ranges = [slice_range(case, axis, config.slices.first, config.slices.last) for case in cases]
     return SliceDataset(cases, axis=axis, ranges=ranges, **shared)
-
-
-def _slice_range(config: FitConfig, case: StoredCase, axis: int) -> tuple[int, int]:
-    from brats3d.transforms.restoration import Restoration
-
-    way_back = Restoration.from_dict(case.record["restoration"])
-    extent = way_back.prepared_shape[axis]
-    full = way_back.original_shape[way_back.axes[axis]]
-    first = 0 if config.slices.first is None else config.slices.first
-    last = full - 1 if config.slices.last is None else config.slices.last
-    start, stop = way_back.box_start[axis], way_back.box_stop[axis]
-    scale = extent / (stop - start)
-    low = max(0, int((first - start) * scale))
-    high = min(extent, round((last + 1 - start) * scale))
-    if low >= high:
-        raise ConfigError(
-            "the range of slices holds no brain",
-            where="slices.first, slices.last",
-            got=f"{first} to {last} in case {case.case_id}",
-            expected=f"slices within {start} to {stop - 1}",
-        )
-    return low, high
 
 
 def build_augmentation(config: FitConfig) -> Augmentation:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from brats3d.cases import Case
-from brats3d.data.store import PreparedStore, StoredCase, fingerprint
-from brats3d.labels import Region
+from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.workflows.messages import progress_over
+from brats3d.workflows.prepared_case import find_prepared, prepare_case
 
 logger = logging.getLogger(__name__)
 
@@ -36,25 +36,13 @@ def prepare_cases(
     """
     for case in cases:
         case.require(preprocessing.modalities, label=True)
-    keys = {case.case_id: _key(case, preprocessing) for case in cases}
-    waiting = [case for case in cases if store.find(case.case_id, keys[case.case_id]) is None]
-
-    def prepare(case: Case) -> None:
-        prepared = preprocessing.prepare(case, with_label=True)
-        store.write(
-            case.case_id,
-            keys[case.case_id],
-            image=prepared.image,
-            classes=prepared.classes,
-            record={"restoration": prepared.restoration.to_dict()},
-        )
-
-    _in_threads(prepare, waiting)
-    found = [store.find(case.case_id, keys[case.case_id]) for case in cases]
+    waiting = [case for case in cases if find_prepared(case, preprocessing, store) is None]
+    _in_threads(lambda case: prepare_case(case, preprocessing, store), waiting)
+    found = [find_prepared(case, preprocessing, store) for case in cases]
     return [entry for entry in found if entry is not None]
 
 
-def _in_threads(prepare: Callable[[Case], None], waiting: Sequence[Case]) -> None:
+def _in_threads(prepare: Callable[[Case], object], waiting: Sequence[Case]) -> None:
     if not waiting:
         return
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
@@ -66,24 +54,6 @@ def _in_threads(prepare: Callable[[Case], None], waiting: Sequence[Case]) -> Non
             pool.shutdown(cancel_futures=True)
             raise
     logger.info("prepared %d cases", len(waiting))
-
-
-def _key(case: Case, preprocessing: Preprocessing) -> str:
-    paths = [case.images[modality] for modality in preprocessing.modalities]
-    paths += [path for path in (case.label, case.brain_mask) if path is not None]
-    convention = (case.convention.tissues, case.convention.regions, case.channels)
-    return fingerprint(paths, f"{preprocessing.key()}|{_canonical(convention)}")
-
-
-def _canonical(value: object) -> str:
-    """Text that is the same in every process (sets have no order)."""
-    if isinstance(value, Mapping):
-        return str(sorted((str(key), _canonical(item)) for key, item in value.items()))
-    if isinstance(value, Region):
-        return f"{value.name}{sorted(value.tissues)}"
-    if isinstance(value, tuple):
-        return str([_canonical(item) for item in value])
-    return str(value)
 
 
 def store_folder(configured: str | None, runs: str) -> Path:

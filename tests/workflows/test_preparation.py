@@ -137,7 +137,7 @@ def test_keys_are_the_same_in_every_process(cases: list[Case]) -> None:
     script = (
         "import sys; from brats3d.data.discovery import discover;"
         "from brats3d.transforms.preprocessing import Preprocessing;"
-        "from brats3d.workflows.preparation import _key;"
+        "from brats3d.workflows.prepared_case import _key;"
         "print(_key(discover(sys.argv[1]).cases[0], Preprocessing()))"
     )
     # Sets of words are ordered by a hash that every process draws anew.
