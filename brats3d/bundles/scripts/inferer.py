@@ -17,9 +17,14 @@ from brats3d.inference.slices import SliceSegmenter
 from brats3d.inference.sliding_window import SlidingWindowSegmenter
 from brats3d.models.heads import Head
 
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
 
 class RegionInferer(Inferer):
     """Gives every voxel its probability to lie in each region, ``(B, C, *S)`` to ``(B, R, *S)``.
+
+    The dropout of a network that comes in training mode stays on, and only that: repeated calls then
+    show how uncertain the network is (Gal & Ghahramani 2016). Such a network stays in this mode.
 
     Args:
         head: ``sigmoid`` or ``softmax``.
@@ -54,6 +59,8 @@ class RegionInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Tensor:
         """Segment a batch of prepared volumes; the result is float32 on the CPU."""
+        if any(module.training for module in network.modules()):
+            network = _WithDropout(network)
         segmenter = self._segmenter(network)
         return torch.stack([segmenter.segment(volume) for volume in inputs.as_subclass(Tensor)])
 
@@ -79,6 +86,27 @@ class RegionInferer(Inferer):
             flips=self.flips,
             precision=precision,
         )
+
+
+class _WithDropout(nn.Module):
+    """A network in evaluation mode but for its dropout, whatever mode is asked for.
+
+    No module is ever in another mode than its final one: threads may share the network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image)
+        return logits
+
+    def train(self, mode: bool = True) -> _WithDropout:
+        for module in self.modules():
+            module.training = isinstance(module, _DROPOUTS)
+        return self
 
 
 def _precision(device: str, wanted: str) -> Precision:

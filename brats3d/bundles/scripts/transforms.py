@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, SaveImaged
+from monai.transforms import Invertd, MapTransform, SaveImaged
 
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.cases import Case
@@ -50,11 +50,14 @@ class PrepareCased(MapTransform):
         return sample
 
 
-class RestoreLabelsd(MapTransform):
+class RestoreLabelsd(Invertd):
     """Replace ``pred`` by the label map of the case, on the grid of its files.
 
     ``pred`` comes as probabilities of the regions, ``(R, *S)`` on the prepared grid. It becomes label
     values, uint8 ``(1, X, Y, Z)``; ``probabilities``, float32 ``(R, X, Y, Z)``, is added.
+
+    It inverts :class:`PrepareCased`, though not as ``Invertd`` itself does. Servers that score how
+    uncertain a network is leave out what is an ``Invertd``, and so find the probabilities.
 
     Args:
         labels: Label convention in its JSON form.
@@ -70,7 +73,7 @@ class RestoreLabelsd(MapTransform):
         min_component_ml: Mapping[str, float],
         et_to_ncr_below_ml: float,
     ) -> None:
-        super().__init__(keys="pred")
+        MapTransform.__init__(self, keys="pred")
         self.convention = convention_of(labels)
         self.postprocessing = Postprocessing(thresholds, min_component_ml, (), et_to_ncr_below_ml)
 
