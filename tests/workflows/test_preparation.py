@@ -20,7 +20,7 @@ from brats3d.errors import DataError
 from brats3d.labels import custom_convention
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.transforms.restoration import Restoration
-from brats3d.workflows import preparation
+from brats3d.workflows import prepared_case
 from brats3d.workflows.preparation import prepare_cases, store_folder
 
 PREPROCESSING = Preprocessing()
@@ -148,7 +148,7 @@ def test_keys_are_the_same_in_every_process(cases: list[Case]) -> None:
         text=True,
         check=True,
     )
-    assert finished.stdout.strip() == preparation._key(cases[0], PREPROCESSING)
+    assert finished.stdout.strip() == prepared_case._key(cases[0], PREPROCESSING)
 
 
 def test_a_case_without_a_label_map_is_found_before_any_is_prepared(
