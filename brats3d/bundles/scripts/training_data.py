@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from brats3d.assembly.slice_ranges import slice_range
+from brats3d.bundles.scripts.saved_labels import convention_of_file
 from brats3d.bundles.scripts.siblings import convention_of, find_case, find_cases
 from brats3d.data.datasets import PatchDataset, SliceDataset
 from brats3d.data.layouts.layout import patient_and_visit
@@ -121,7 +122,8 @@ class Preparation:
             DataError: A file is missing, torn or inconsistent with the others.
         """
         modalities = self.preprocessing.modalities
-        case = find_case(item["image"], modalities, self.convention, item["label"])
+        convention = convention_of_file(item["label"], self.convention)
+        case = find_case(item["image"], modalities, convention, item["label"])
         case.require(modalities, label=True)
         known = find_prepared(case, self.preprocessing, self.store)
         if known is None:
