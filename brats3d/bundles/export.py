@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from torch import nn
 
 from brats3d import assembly
 from brats3d.bundles.model_card import render_model_card
+from brats3d.bundles.own_case import held_out_case
 from brats3d.bundles.parity import check_parity
 from brats3d.bundles.rendering import LOGGING, render_configs
+from brats3d.bundles.scripts.ensemble import EnsembleNetwork
 from brats3d.bundles.source import BundleSource
 from brats3d.bundles.vendoring import vendored_scripts
-from brats3d.bundles.weights import with_plain_layers, write_state, write_torchscript
+from brats3d.bundles.weights import require_onnx, write_onnx, write_state, write_torchscript
 from brats3d.config import ExportConfig
 from brats3d.errors import ConfigError, OutputError, output_error
 from brats3d.files import make_folder, write_json, write_text
-from brats3d.workflows.predict import load_weights
+from brats3d.workflows.loading import load_segmentation, load_weights
 from brats3d.workflows.runs import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -31,38 +34,36 @@ def export(config: ExportConfig) -> Path:
     """Write a run as a bundle that needs MONAI and PyTorch, and check that it says what ``predict`` says.
 
     Args:
-        config: Run and output.
+        config: Run or ensemble, and output.
 
     Returns:
         Folder of the bundle.
 
     Raises:
-        ConfigError: No run is named.
-        RunError: The run is incomplete or has no checkpoint, the checkpoint does not fit its
+        ConfigError: No run is named, or runs do not fit together.
+        RunError: A run is incomplete or has no checkpoint, the checkpoint does not fit its
             configuration, or the bundle fails the comparison with ``predict``.
+        MissingExtraError: ONNX is asked for and not installed.
         OutputError: The output exists, or cannot be written.
     """
-    if config.run is None:
-        raise ConfigError("no run to export", where="run", remedy="name a run folder: --run runs/NAME")
-    run = RunFolder.open(config.run)
-    source = BundleSource.of(run)
-    output = Path(config.output) if config.output is not None else Path("bundles") / source.name
-    if output.exists() or output.is_symlink():
-        raise OutputError(
-            "the output exists already",
-            where=output,
-            remedy="choose another --output, or remove what is there",
-        )
-    network = assembly.build_network(source.config, assembly.build_head(source.config, source.convention))
-    load_weights(network, run.checkpoint(config.checkpoint))
-    plain = with_plain_layers(network)
+    runs = _runs(config)
+    if config.onnx:
+        require_onnx()
+    source = BundleSource.of(runs[0]) if len(runs) == 1 else BundleSource.of_ensemble(runs)
+    output = _output(config, source)
+    as_predicted = load_segmentation(runs, checkpoint=config.checkpoint, accelerator="cpu")
+    networks = [
+        _network(run, member, config.checkpoint) for run, member in zip(runs, source.members, strict=True)
+    ]
     make_folder(output.parent)
     # Beside the output, so that the last step is a rename; whole paths, since MONAI is run elsewhere.
     making = output.parent.resolve() / f".{secrets.token_hex(4)}.{output.name}"
     try:
-        _write(making, source, network, plain)
+        _write(making, source, networks, onnx=config.onnx)
         logger.info("comparing the bundle with predict")
-        check_parity(making, run, source, plain, config.checkpoint)
+        own = held_out_case(runs[0], source)
+        found = check_parity(making, source, own, as_predicted, networks, onnx=config.onnx)
+        write_text(making / "docs" / "README.md", render_model_card(source, found))
         os.rename(making, output)
     except OSError as error:
         raise output_error(output, error) from error
@@ -71,19 +72,61 @@ def export(config: ExportConfig) -> Path:
     return output
 
 
-def _write(folder: Path, source: BundleSource, network: nn.Module, plain: nn.Module) -> None:
-    configs = render_configs(source)
+def _runs(config: ExportConfig) -> list[RunFolder]:
+    if config.run is not None and config.ensemble:
+        raise ConfigError(
+            "a run and an ensemble exclude each other",
+            where="run, ensemble",
+            got=f"{config.run} and {', '.join(config.ensemble)}",
+            remedy="leave out --run or --ensemble",
+        )
+    if len(config.ensemble) == 1:
+        raise ConfigError(
+            "an ensemble of one run",
+            where="ensemble",
+            got=config.ensemble[0],
+            expected="two runs or more",
+            remedy=f"name another run, or export the one: --run {config.ensemble[0]}",
+        )
+    if config.run is None and not config.ensemble:
+        raise ConfigError("no run to export", where="run", remedy="name a run folder: --run runs/NAME")
+    return [RunFolder.open(path) for path in config.ensemble or (str(config.run),)]
+
+
+def _output(config: ExportConfig, source: BundleSource) -> Path:
+    output = Path(config.output) if config.output is not None else Path("bundles") / source.name
+    if output.exists() or output.is_symlink():
+        raise OutputError(
+            "the output exists already",
+            where=output,
+            remedy="choose another --output, or remove what is there",
+        )
+    return output
+
+
+def _network(run: RunFolder, source: BundleSource, checkpoint: str) -> nn.Module:
+    head = assembly.build_head(source.config, source.convention)
+    network = assembly.build_network(source.config, head)
+    load_weights(network, run.checkpoint(checkpoint))
+    return network.eval()
+
+
+def _write(folder: Path, source: BundleSource, networks: Sequence[nn.Module], *, onnx: bool) -> None:
+    configs = render_configs(source, onnx=onnx)
     folder.mkdir()
     for name, content in configs.items():
         write_json(folder / "configs" / name, content)
     write_text(folder / "configs" / "logging.conf", LOGGING)
     for name, text in vendored_scripts().items():
         write_text(folder / "scripts" / name, text)
-    write_text(folder / "docs" / "README.md", render_model_card(source))
     write_text(folder / "LICENSE", _licence())
-    make_folder(folder / "models")
-    write_state(network, folder / "models" / "model.pt")
-    write_torchscript(plain, folder / "models" / "model.ts", source, configs["metadata.json"])
+    models = folder / "models"
+    make_folder(models)
+    network = EnsembleNetwork(networks, source.config.model.head) if source.is_ensemble else networks[0]
+    write_state(network, models / "model.pt")
+    write_torchscript(network, models / "model.ts", source, configs["metadata.json"])
+    if onnx:
+        write_onnx(network, models / "model.onnx", source)
 
 
 def _licence() -> str:

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from brats3d import __version__
+from brats3d.bundles.agreement import Agreement
 from brats3d.bundles.source import BundleSource
 
 _SHOWN = {"dice": "Dice", "hd95_mm": "95th percentile of the surface distance (mm)"}
 
 
-def render_model_card(source: BundleSource) -> str:
-    """Return ``docs/README.md``."""
-    parts = [_title(source), _data(source), _scores(source), _use(source), _how_to_run(source), _LICENCE]
+def render_model_card(source: BundleSource, agreements: Sequence[Agreement]) -> str:
+    """Return ``docs/README.md``.
+
+    Args:
+        source: What the bundle was made of.
+        agreements: What came out when the bundle was compared with this package.
+    """
+    parts = [
+        _title(source),
+        _data(source),
+        *(_scores(member, source.is_ensemble) for member in source.members),
+        _use(source),
+        _how_to_run(source, with_onnx=any(each.model == "model.onnx" for each in agreements)),
+        _agreement(agreements),
+        _LICENCE,
+    ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _title(source: BundleSource) -> str:
-    model, names = source.config.model, ", ".join(source.convention.region_names)
+    names = ", ".join(source.convention.region_names)
     values = ", ".join(f"{value} = {name}" for value, name in source.label_values().items())
     return f"""
 # {source.name}
 
 Segments {names} on {", ".join(source.modalities)} MRI that is co-registered and skull-stripped.
-A {model.spatial_dims}-D `{model.name}` with a {model.head} head, exported by brats3d {__version__}. This
+{_networks(source)}, exported by brats3d {__version__}. This
 folder needs MONAI, PyTorch, nibabel and SciPy, but not brats3d.
 
 Label maps lie on the grid of the input files and have the values {values}."""
+
+
+def _networks(source: BundleSource) -> str:
+    model = source.config.model
+    if not source.is_ensemble:
+        return f"A {model.spatial_dims}-D `{model.name}` with a {model.head} head"
+    members = ", ".join(f"{member.name} (`{member.config.model.name}`)" for member in source.members)
+    return (
+        f"The mean of the probabilities of {len(source.members)} {model.spatial_dims}-D networks with a "
+        f"{model.head} head: {members}"
+    )
 
 
 def _data(source: BundleSource) -> str:
@@ -35,21 +61,23 @@ def _data(source: BundleSource) -> str:
         if source.on_phantoms
         else f"A data set of the user's, files named as in `{source.layout}`; the bundle does not hold it."
     )
-    cases = source.cases
-    return f"""
-## Data and split
+    lines = []
+    for member in source.members:
+        train, val, test = (member.cases[part] for part in ("train", "val", "test"))
+        of_member = f" of {member.name}" if source.is_ensemble else ""
+        lines.append(
+            f"Cases{of_member}: {train} for training, {val} for validation, {test} for testing, parted by\n"
+            "patient."
+        )
+    return "\n\n".join(["## Data and split", origin, *lines])
 
-{origin}
 
-Cases: {cases["train"]} for training, {cases["val"]} for validation, {cases["test"]} for testing, parted by
-patient."""
-
-
-def _scores(source: BundleSource) -> str:
+def _scores(source: BundleSource, is_member: bool) -> str:
+    alone = f" of {source.name} alone" if is_member else ""
     regions: dict[str, Any] = source.summary.get("regions", {})
     part = source.summary.get("split")
     if not regions or part is None:
-        return "## Metrics\n\nNone: the run held no case out, or its training did not come to its end."
+        return f"## Metrics{alone}\n\nNone: no case was held out, or the training did not come to its end."
     lines = ["| Region | Metric | Mean | Cases |", "|---|---|---|---|"]
     for region, metrics in regions.items():
         for metric, name in _SHOWN.items():
@@ -61,22 +89,28 @@ def _scores(source: BundleSource) -> str:
     meant = [f"- {name}: {definitions[metric]}" for metric, name in _SHOWN.items() if metric in definitions]
     profile = source.summary.get("profile", {})
     rules = f"Rules: `{profile.get('name')}` ({profile.get('source')})." if isinstance(profile, dict) else ""
-    title = f"## Metrics on the {part} cases, checkpoint `{source.summary.get('checkpoint')}`"
+    title = f"## Metrics{alone} on the {part} cases, checkpoint `{source.summary.get('checkpoint')}`"
     return "\n".join([title, "", *lines, "", *meant, "", rules])
 
 
 def _use(source: BundleSource) -> str:
+    scored = "Nobody has scored the mean of the networks. " if source.is_ensemble else ""
     return f"""
 ## Intended use and limits
 
 For research. This is no medical device, and nobody's treatment may depend on it.
 
-The scores above say nothing about scanners, protocols, ages or diseases that the data did not have.
+{scored}The scores above say nothing about scanners, protocols, ages or diseases that the data did not have.
 All of {", ".join(source.modalities)} are needed, on one grid, without skull."""
 
 
-def _how_to_run(source: BundleSource) -> str:
+def _how_to_run(source: BundleSource, *, with_onnx: bool) -> str:
     example = " ".join(f"CASE_{modality}.nii.gz" for modality in source.modalities)
+    onnx = (
+        "\n`configs/onnx.json` runs `models/model.onnx` likewise (`pip install onnxruntime`)."
+        if with_onnx
+        else ""
+    )
     return f"""
 ## How to run
 
@@ -87,6 +121,13 @@ bundle:
     pip install "monai[fire,nibabel]" torch scipy
     python -m monai.bundle run --config_file configs/inference.json --dataset_dir DIR --output_dir OUT
 
+Instead of `--dataset_dir`, the cases can come from a data list as MONAI has them, a JSON file with
+`"testing": [{{"image": "/data/CASE_{source.modalities[0]}.nii.gz"}}, ...]` (one file of each case, all its
+files in the order above, or a 4-D file; `"label"` beside it):
+
+    python -m monai.bundle run --config_file configs/inference.json --datalist "%LIST.json#testing" \\
+        --output_dir OUT
+
 With label maps beside the images (`CASE_seg.nii.gz`), `metrics.csv`, `lesions.csv` and `metrics.json`
 are written to `OUT`, by the rules of `--profile` (`brats2023-gli` unless it is given):
 
@@ -94,8 +135,28 @@ are written to `OUT`, by the rules of `--profile` (`brats2023-gli` unless it is 
         --dataset_dir DIR --output_dir OUT
 
 `configs/torchscript.json`, laid over `configs/inference.json` in the same way, runs `models/model.ts`
-(in float32).
+(in float32).{onnx}
 The configuration files of any bundle are programs: run only bundles that you trust."""
+
+
+def _agreement(agreements: Sequence[Agreement]) -> str:
+    lines = [
+        f"| `{each.model}` | {each.case} | {each.differing} of {each.voxels} | {each.largest:.1g} |"
+        for each in agreements
+    ]
+    return "\n".join(
+        [
+            "## Compared with brats3d",
+            "",
+            "What the files with the network said when the bundle was exported, beside `brats3d predict`"
+            " (`model.pt`)",
+            "or the same steps in float32 (the others):",
+            "",
+            "| File | Case | Voxels with another label | Largest difference of a probability |",
+            "|---|---|---|---|",
+            *lines,
+        ]
+    )
 
 
 _LICENCE = """

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from brats3d import assembly
 from brats3d.bundles.scripts.siblings import find_case
 from brats3d.bundles.source import BundleSource
 from brats3d.cases import Case
 from brats3d.errors import Brats3dError
-from brats3d.imaging import read_volume, write_image
+from brats3d.imaging import Geometry, read_volume, write_image
 from brats3d.workflows.runs import RunFolder
 
 logger = logging.getLogger(__name__)
 _NAME = "held_out"
+_WHOLE = (slice(None),) * 3
 
 
 def held_out_case(run: RunFolder, source: BundleSource) -> Case | None:
@@ -35,8 +39,27 @@ def held_out_case(run: RunFolder, source: BundleSource) -> Case | None:
     return next((known[name] for name in names if name in known), None)
 
 
-def stage(case: Case, source: BundleSource, folder: Path) -> Case:
+def box_around(labels: NDArray[np.uint8], side: int) -> tuple[slice, ...]:
+    """Return a box of at most ``side`` voxels along each axis, around what is not background.
+
+    Without any such voxel it lies in the middle of the volume.
+    """
+    marked = np.argwhere(labels)
+    centre = marked.mean(axis=0) if len(marked) else np.array(labels.shape) / 2
+    sides = np.minimum(labels.shape, side)
+    starts = np.clip(np.round(centre - sides / 2).astype(int), 0, labels.shape - sides)
+    stops = starts + sides
+    return tuple(slice(start, stop) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def stage(case: Case, source: BundleSource, folder: Path, box: tuple[slice, ...] = _WHOLE) -> Case:
     """Write the images of a case into ``folder``, one file for each modality named as in BraTS.
+
+    Args:
+        case: The case.
+        source: Run that names the modalities.
+        folder: Where to write to.
+        box: Part of the volume to write, three slices.
 
     Raises:
         DataError: A file of the case is missing or torn.
@@ -45,5 +68,13 @@ def stage(case: Case, source: BundleSource, folder: Path) -> Case:
     paths = [folder / f"{_NAME}_{modality}.nii.gz" for modality in source.modalities]
     for path, modality in zip(paths, source.modalities, strict=True):
         voxels, geometry = read_volume(case.images[modality], channel=case.channels.get(modality))
-        write_image(path, voxels, geometry, overwrite=False)
+        write_image(path, voxels[box], _within(geometry, box), overwrite=False)
     return find_case(paths, source.modalities, source.convention)
+
+
+def _within(grid: Geometry, box: tuple[slice, ...]) -> Geometry:
+    ranges = [range(size)[part] for size, part in zip(grid.shape, box, strict=True)]
+    x, y, z = (len(indices) for indices in ranges)
+    affine = grid.affine.copy()
+    affine[:, 3] = grid.affine @ [*(indices.start for indices in ranges), 1]
+    return Geometry((x, y, z), affine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from brats3d import assembly
 from brats3d.config import FitConfig
-from brats3d.errors import LabelError
+from brats3d.errors import ConfigError, LabelError
 from brats3d.labels import BACKGROUND, LabelConvention
 from brats3d.models import MODELS
 from brats3d.workflows.runs import RunFolder
@@ -19,16 +20,17 @@ from brats3d.workflows.runs import RunFolder
 
 @dataclass(frozen=True)
 class BundleSource:
-    """A run, read once.
+    """A run, read once, or an ensemble of runs, which has the attributes of the first of them.
 
     Attributes:
-        name: Name of the run.
+        name: Name of the run or ensemble.
         config: Resolved configuration.
         convention: Label convention and regions it was trained with.
         summary: Content of metrics.json; empty before the training has come to its end.
         cases: Number of training, validation and test cases.
         layout: Naming of the data set's files.
         on_phantoms: Whether it was trained on made-up examinations.
+        averaged: Runs whose probabilities are averaged; none for a single run.
     """
 
     name: str
@@ -38,6 +40,7 @@ class BundleSource:
     cases: dict[str, int]
     layout: str
     on_phantoms: bool
+    averaged: tuple[BundleSource, ...] = ()
 
     @classmethod
     def of(cls, run: RunFolder) -> BundleSource:
@@ -61,6 +64,52 @@ class BundleSource:
             layout=str(labels.get("layout", "")),
             on_phantoms=config.data.root is None,
         )
+
+    @classmethod
+    def of_ensemble(cls, runs: Sequence[RunFolder]) -> BundleSource:
+        """Read runs that are averaged; nobody has scored them as a whole.
+
+        Raises:
+            RunError: A file of a run is missing or torn.
+            ConfigError: A configuration cannot be read, or networks cannot stand in for one another.
+        """
+        members = tuple(cls.of(run) for run in runs)
+        first = members[0]
+        for run, member in zip(runs, members, strict=True):
+            for (key, expected), got in zip(first._seen().items(), member._seen().values(), strict=True):
+                if got != expected:
+                    raise ConfigError(
+                        f"runs with different {key} cannot be put into one bundle",
+                        where=run.path,
+                        got=got,
+                        expected=f"{expected}, as in {runs[0].path}",
+                        remedy="export each of them on its own, or average them with `brats3d predict`",
+                    )
+        name = "-".join(("ensemble", *(member.name for member in members)))
+        return dataclasses.replace(first, name=name, summary={}, averaged=members)
+
+    def _seen(self) -> dict[str, Any]:
+        """What a network sees of an image, and what its output means."""
+        model, inference = self.config.model, self.config.inference
+        return {
+            "model.spatial_dims": model.spatial_dims,
+            "model.head": model.head,
+            "classes": self.convention.class_names,
+            "inference.window": self.window,
+            "inference.overlap": inference.overlap,
+            "inference.flips": inference.flips,
+            "slices.axis": self.config.slices.axis if model.spatial_dims == 2 else None,
+        }
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether several runs are averaged."""
+        return bool(self.averaged)
+
+    @property
+    def members(self) -> tuple[BundleSource, ...]:
+        """The runs; one, or those that are averaged."""
+        return self.averaged or (self,)
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""The weights of a run as files that need nothing of this package."""
+"""The network of a run as files that need nothing of this package."""
 
 from __future__ import annotations
 
-import copy
+import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from monai.data.torchscript_utils import save_net_with_metadata
 from torch import nn
 
 from brats3d.bundles.source import BundleSource
-from brats3d.models import cpu_kernels
+from brats3d.errors import MissingExtraError
 
 # MONAI's transformer cannot be scripted; a trace of it holds for the window it was made with.
 _TRACED = ("swin_unetr",)
+_OPSET = 18
 
 
 def write_state(network: nn.Module, path: Path) -> None:
@@ -23,25 +25,60 @@ def write_state(network: nn.Module, path: Path) -> None:
     torch.save({"model": state}, path)
 
 
-def with_plain_layers(network: nn.Module) -> nn.Module:
-    """Return a copy whose layers are PyTorch's own, as they are in TorchScript.
-
-    The layers of :mod:`brats3d.models.cpu_kernels` sum up in another order; after a few of them the
-    probabilities of a trained network were up to 1e-3 apart, which is no matter of the export.
-    """
-    plain = copy.deepcopy(network).cpu().eval()
-    for module in plain.modules():
-        if type(module).__module__ == cpu_kernels.__name__:
-            module.__class__ = type(module).__mro__[1]
-    return plain
-
-
 def write_torchscript(network: nn.Module, path: Path, source: BundleSource, metadata: dict[str, Any]) -> None:
     """Write a network on the CPU as TorchScript, with metadata inside as MONAI's ``ckpt_export`` does."""
     with torch.no_grad():
-        if source.config.model.name in _TRACED:
-            image = torch.zeros(1, len(source.modalities), *source.window)
-            script = torch.jit.trace(network, image, check_trace=False)
+        if _takes_only_its_window(source):
+            script = torch.jit.trace(network, _window(source), check_trace=False)
         else:
             script = torch.jit.script(network)
     save_net_with_metadata(script, str(path), include_config_vals=False, meta_values=metadata)
+
+
+def write_onnx(network: nn.Module, path: Path, source: BundleSource) -> None:
+    """Write a network on the CPU for ONNX Runtime: input ``image``, output ``logits``, any batch size.
+
+    Spatial sizes are those that the network itself can take, or its window alone where it was traced
+    with one (see :func:`write_torchscript`).
+    """
+    import onnx
+
+    free = {0: "batch"}
+    if not _takes_only_its_window(source):
+        free |= {axis + 2: f"side_{axis}" for axis in range(len(source.window))}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer, on sizes that do not change
+        torch.onnx.export(
+            network,
+            (_window(source),),
+            str(path),
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_axes={"image": free, "logits": free},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def require_onnx() -> None:
+    """Check that networks can be written and run in ONNX.
+
+    Raises:
+        MissingExtraError: A package for it is not installed.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"--onnx needs the package {' and '.join(missing)}",
+            where="onnx",
+            remedy='pip install "brats3d[onnx]", or export without --onnx',
+        )
+
+
+def _takes_only_its_window(source: BundleSource) -> bool:
+    return any(member.config.model.name in _TRACED for member in source.members)
+
+
+def _window(source: BundleSource) -> torch.Tensor:
+    return torch.zeros(1, len(source.modalities), *source.window)

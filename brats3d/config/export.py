@@ -11,7 +11,11 @@ class ExportConfig:
 
     run: str | None = None
     """Run folder, such as runs/NAME."""
+    ensemble: tuple[str, ...] = ()
+    """Instead of a run: run folders whose probabilities the bundle averages, as predict does."""
     output: str | None = None
     """Folder of the bundle; by default bundles/NAME. It must not exist."""
     checkpoint: str = "best"
     """best or last."""
+    onnx: bool = False
+    """Also write the network for ONNX Runtime (needs the extra onnx)."""

@@ -80,7 +80,7 @@ def bundle_of(
 
     def make(kind: str) -> Path:
         if not (folder / kind).exists():
-            export(ExportConfig(run=str(run_of(kind)), output=str(folder / kind)))
+            export(ExportConfig(run=str(run_of(kind)), output=str(folder / kind), onnx=True))
         return folder / kind
 
     return make

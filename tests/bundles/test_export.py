@@ -32,8 +32,12 @@ FILES = {
     "configs/inference.json",
     "configs/logging.conf",
     "configs/metadata.json",
+    "configs/multi_gpu_train.json",
+    "configs/onnx.json",
     "configs/torchscript.json",
+    "configs/train.json",
     "docs/README.md",
+    "models/model.onnx",
     "models/model.pt",
     "models/model.ts",
 }
@@ -272,8 +276,8 @@ def changed_weights(network: torch.nn.Module, path: Path) -> None:
     torch.save({"model": state}, path)
 
 
-def changed_rules(source: Any) -> dict[str, Any]:
-    configs = REAL_CONFIGS(source)
+def changed_rules(source: Any, *, onnx: bool) -> dict[str, Any]:
+    configs = REAL_CONFIGS(source, onnx=onnx)
     configs["inference.json"]["postprocessing"]["transforms"][0]["thresholds"] = {"WT": 0.9}
     return configs
 
@@ -299,6 +303,8 @@ def test_the_command_line(run_of: Make, tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"{Path('bundles') / 'sigmoid'}\n"), done.stderr
     assert [path.name for path in (tmp_path / "bundles").iterdir()] == ["sigmoid"]
+    assert not list((tmp_path / "bundles").rglob("*onnx.json"))
+    assert "model.onnx" not in (tmp_path / "bundles" / "sigmoid" / "docs" / "README.md").read_text()
     again = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert "the output exists already" in again.stderr

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brats3d.bundles import parity
-from brats3d.bundles.export import export
-from brats3d.bundles.own_case import held_out_case, stage
+from brats3d.bundles.own_case import box_around, held_out_case, stage
 from brats3d.bundles.source import BundleSource
-from brats3d.config import ExportConfig
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
 from brats3d.imaging import read_volume
@@ -50,20 +47,32 @@ def test_its_voxels_are_the_same(run_of: Make, tmp_path: Path, layout: str) -> N
         assert geometry.difference(grid) is None
 
 
-def test_every_export_is_compared_on_it(
-    run_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compared = []
-    compare = parity._compare
+def test_a_box_around_what_is_marked_stays_inside() -> None:
+    labels = np.zeros((40, 12, 30), np.uint8)
+    assert box_around(labels, 16) == (slice(12, 28), slice(0, 12), slice(7, 23))
+    labels[36:39, 2:4, 10:13] = 4
+    assert box_around(labels, 16) == (slice(24, 40), slice(0, 12), slice(3, 19))
 
-    def spy(output: Path, case: object, expected: object, model: Path) -> None:
-        compared.append((model.name, expected.case_id))
-        compare(output, case, expected, model)
 
-    monkeypatch.setattr(parity, "_compare", spy)
-    export(ExportConfig(run=str(run_of("softmax")), output=str(tmp_path / "x")))
-    assert compared == [
-        ("model.pt", "BraTS2021_00000"),
-        ("model.pt", "held_out"),
-        ("model.ts", "BraTS2021_00000"),
-    ]
+def test_a_part_of_it_lies_where_it_lay(run_of: Make, tmp_path: Path) -> None:
+    run = RunFolder(run_of("sigmoid"))
+    source = BundleSource.of(run)
+    case = held_out_case(run, source)
+    assert case is not None
+    box = (slice(3, 20), slice(0, 9), slice(10, 32))
+    staged = stage(case, source, tmp_path / "staged", box)
+    voxels, geometry = read_volume(case.images["t1"])
+    found, grid = read_volume(staged.images["t1"])
+    np.testing.assert_array_equal(found, voxels[box])
+    assert grid.shape == found.shape
+    np.testing.assert_allclose(grid.affine @ [0, 0, 0, 1], geometry.affine @ [3, 0, 10, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "softmax", "slices"])
+def test_every_file_with_the_network_is_compared_on_it(bundle_of: Make, kind: str) -> None:
+    card = (bundle_of(kind) / "docs" / "README.md").read_text()
+    for model in ("model.pt", "model.ts", "model.onnx"):
+        phantom, own = (line for line in card.splitlines() if line.startswith(f"| `{model}` |"))
+        assert "| phantom | 0 of 172032 |" in phantom
+        assert "| held-out case" in own
+        assert "of 32768 |" in own

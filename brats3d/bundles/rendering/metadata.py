@@ -15,7 +15,7 @@ SCHEMA = (
 
 def render_metadata(source: BundleSource) -> dict[str, Any]:
     """Metadata by MONAI's schema, with the scores of the run's held-out cases."""
-    names, model = ", ".join(source.convention.region_names), source.config.model
+    names = ", ".join(source.convention.region_names)
     return {
         "schema": SCHEMA,
         "version": "0.1.0",
@@ -26,7 +26,7 @@ def render_metadata(source: BundleSource) -> dict[str, Any]:
         "required_packages_version": _packages(source),
         "name": source.name,
         "task": f"Segmentation of brain tumours on MRI ({names})",
-        "description": f"{model.name} in {model.spatial_dims}-D, trained with brats3d",
+        "description": _description(source),
         "authors": "the authors of the run",
         "copyright": "scripts: the brats3d developers, Apache-2.0; weights: as their training data allow",
         "data_source": _data_source(source),
@@ -42,20 +42,33 @@ def render_metadata(source: BundleSource) -> dict[str, Any]:
 
 
 def eval_metrics(source: BundleSource) -> dict[str, float]:
-    """Means over the held-out cases, such as ``ET_dice``; empty where nothing was scored."""
+    """Means over the held-out cases, such as ``ET_dice``; empty where nothing was scored.
+
+    Of an ensemble, which nobody scored as a whole, those of its members: ``NAME_ET_dice``.
+    """
     found = {}
-    for region, metrics in source.summary.get("regions", {}).items():
-        for metric, values in metrics.items():
-            mean = values.get("mean") if isinstance(values, dict) else None
-            if mean is not None:
-                found[f"{region}_{metric}"] = mean
+    for member in source.members:
+        prefix = f"{member.name}_" if source.is_ensemble else ""
+        for region, metrics in member.summary.get("regions", {}).items():
+            for metric, values in metrics.items():
+                mean = values.get("mean") if isinstance(values, dict) else None
+                if mean is not None:
+                    found[f"{prefix}{region}_{metric}"] = mean
     return found
+
+
+def _description(source: BundleSource) -> str:
+    dims = source.config.model.spatial_dims
+    if not source.is_ensemble:
+        return f"{source.config.model.name} in {dims}-D, trained with brats3d"
+    members = ", ".join(f"{member.name} ({member.config.model.name})" for member in source.members)
+    return f"mean of the probabilities of {len(source.members)} networks in {dims}-D: {members}"
 
 
 def _packages(source: BundleSource) -> dict[str, str]:
     """Packages besides MONAI and PyTorch: readers and connected components, which MONAI leaves to others."""
     names = ["nibabel", "scipy"]
-    names += ["einops"] if source.config.model.name == "swin_unetr" else []
+    names += ["einops"] if any(member.config.model.name == "swin_unetr" for member in source.members) else []
     chosen = source.config.preprocess
     names += ["itk"] if chosen.bias_field or chosen.denoise is not None else []
     return {name: metadata.version(name) for name in names}

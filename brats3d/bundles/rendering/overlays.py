@@ -25,12 +25,3 @@ def render_evaluate() -> dict[str, Any]:
             "device": "@device",
         },
     }
-
-
-def render_torchscript() -> dict[str, Any]:
-    """Laid over ``inference.json``: the network as TorchScript, which computes in float32."""
-    return {
-        "network_def": "$torch.jit.load(@bundle_root + '/models/model.ts', map_location='cpu')",
-        "precision": "32-true",
-        "run": ["$@evaluator.run()"],
-    }
