@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from brats3d.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from brats3d.bundles.predict import predict as predict
     from brats3d.cases import Case as Case
     from brats3d.config import FitConfig as FitConfig
     from brats3d.config import PredictConfig as PredictConfig
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from brats3d.labels import Region as Region
     from brats3d.workflows.evaluate import evaluate as evaluate
     from brats3d.workflows.fit import fit as fit
-    from brats3d.workflows.predict import predict as predict
     from brats3d.workflows.synthesize import synthesize as synthesize
 
 _HOMES: Mapping[str, str] = MappingProxyType(
@@ -52,7 +52,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "export": "bundles.export",
         "fit": "workflows.fit",
         "load_config": "config",
-        "predict": "workflows.predict",
+        "predict": "bundles.predict",
         "synthesize": "workflows.synthesize",
     }
 )

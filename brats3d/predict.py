@@ -1,4 +1,4 @@
-"""``brats3d predict``: label maps from one run, or from several averaged."""
+"""``brats3d predict``: label maps from one run, from several averaged, or from a MONAI bundle."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         config = parse_arguments(PredictConfig, arguments, "brats3d predict")
+        from brats3d.bundles.predict import predict
         from brats3d.workflows.messages import log_to_terminal
-        from brats3d.workflows.predict import predict
 
         log_to_terminal()
         for path in predict(config):

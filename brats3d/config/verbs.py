@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Predict with one run, or with several whose probabilities are averaged."""
+    """Predict with one run, with several whose probabilities are averaged, or with a MONAI bundle."""
 
     run: tuple[str, ...] = ()
     """Run folder(s), such as runs/NAME; several are averaged."""
+    bundle: str | None = None
+    """Folder of a MONAI bundle, instead of a run."""
+    trust: bool = False
+    """Run the programs that a bundle of others consists of; those that export wrote need no trust."""
     input: str | None = None
     """A case folder, a data set, or nothing when single files are given."""
     files: dict[str, str] | None = None

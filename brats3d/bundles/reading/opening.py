@@ -1,0 +1,70 @@
+"""From the folder of a bundle to a segmentation: by what it is, as data or on trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from brats3d.bundles.reading.folder import BundleFolder, UnfamiliarError
+from brats3d.bundles.reading.model_zoo import read_model
+from brats3d.bundles.reading.own import own_segmentation
+from brats3d.bundles.reading.trusted import trusted_segmentation
+from brats3d.bundles.reading.zoo_segmentation import zoo_segmentation
+from brats3d.config import PredictConfig
+from brats3d.errors import ConfigError
+from brats3d.workflows.segmentation import Segmentation
+
+
+@contextmanager
+def open_segmentation(bundle: BundleFolder, config: PredictConfig) -> Iterator[Segmentation]:
+    """Segmentation with a bundle, for as long as the context lasts.
+
+    Nothing of a bundle is executed unless it is none of the known kinds and the user trusts it.
+
+    Args:
+        bundle: The bundle.
+        config: Trust, and how the segmentation is done.
+
+    Raises:
+        ConfigError: A bundle of others that is not trusted, or a setting that cannot work.
+        RunError: The bundle is torn or does not fit together.
+    """
+    known = _known(bundle, config)
+    if not isinstance(known, _Unknown):
+        yield known
+        return
+    if not config.trust:
+        raise _not_trusted(bundle, known)
+    with trusted_segmentation(bundle, config) as trusted:
+        yield trusted
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """In what a bundle differs from the known kinds."""
+
+    own: str
+    zoo: str
+
+
+def _known(bundle: BundleFolder, config: PredictConfig) -> Segmentation | _Unknown:
+    try:
+        return own_segmentation(bundle, config)
+    except UnfamiliarError as error:
+        unlike_own = str(error)
+    try:
+        return zoo_segmentation(bundle, read_model(bundle), config)
+    except UnfamiliarError as error:
+        return _Unknown(unlike_own, str(error))
+
+
+def _not_trusted(bundle: BundleFolder, unlike: _Unknown) -> ConfigError:
+    return ConfigError(
+        "the configuration of this bundle is a program, which would run code on this machine",
+        where=bundle.inference,
+        got=f"unlike an export of brats3d: {unlike.own}; unlike brats_mri_segmentation: {unlike.zoo}",
+        expected="a bundle that brats3d exported, or brats_mri_segmentation of MONAI's model zoo: these "
+        "are read without running anything",
+        remedy="if you trust whoever made it as you trust a program that you install, pass --trust",
+    )

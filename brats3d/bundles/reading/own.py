@@ -1,0 +1,107 @@
+"""Bundles that ``brats3d export`` wrote: the configuration read back into that of the run.
+
+The one place that knows what such a bundle says is its renderer. What is read back is rendered again,
+and only a bundle that says the same from the first key to the last is taken for one of this package's.
+Nothing of it is executed: its targets are known to mean the modules of this package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from brats3d.bundles.reading.folder import BundleFolder, UnfamiliarError
+from brats3d.bundles.reading.programs import difference, holds_programs
+from brats3d.bundles.reading.weights import load_weights
+from brats3d.bundles.rendering.inference import render_inference
+from brats3d.bundles.scripts.siblings import convention_of
+from brats3d.bundles.source import BundleSource
+from brats3d.config import FitConfig, PredictConfig, from_dict, to_plain
+from brats3d.config.run import PreprocessConfig
+from brats3d.workflows.loading import build_segmenter, surround
+from brats3d.workflows.segmentation import CaseSegmentation
+
+# Where things lie and what they run on is a user's to set; `predict` has settings of its own for it.
+_PLACES = ("bundle_root", "dataset_dir", "output_dir", "device", "save_probabilities")
+
+
+def own_segmentation(bundle: BundleFolder, config: PredictConfig) -> CaseSegmentation:
+    """Segmentation with a bundle that this package exported, as ``predict`` does it with the run.
+
+    Raises:
+        UnfamiliarError: The bundle says something else than the export writes.
+        ConfigError: A setting in it cannot work.
+        RunError: Its weights cannot be read, or belong to another network.
+    """
+    source = read_source(bundle.config)
+    segmenter = build_segmenter(
+        source.config,
+        source.convention,
+        lambda network: load_weights(network, bundle.weights),
+        accelerator=config.accelerator,
+        flips=config.flips,
+        overlap=config.overlap,
+    )
+    return surround([segmenter], source.config, source.convention)
+
+
+def read_source(inference: dict[str, Any] | None) -> BundleSource:
+    """Read ``inference.json`` back into what it was rendered from, as far as that says how to segment.
+
+    Raises:
+        UnfamiliarError: It says something else than the export writes.
+    """
+    if inference is None:
+        raise UnfamiliarError("its configuration is YAML")
+    try:
+        source = _source(inference)
+        # A value that is an expression would come back unchanged.
+        executed = holds_programs([to_plain(source.config), source.labels()])
+        rendered = json.loads(json.dumps(render_inference(source)))
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise UnfamiliarError(f"it cannot be read as an export: {error!r}"[:200]) from error
+    if executed:
+        raise UnfamiliarError("an expression stands where the export writes a value")
+    places = {
+        key: rendered[key] for key in _PLACES if key in inference and not holds_programs(inference[key])
+    }
+    said = difference({**inference, **places}, rendered)
+    if said is not None:
+        raise UnfamiliarError(said)
+    return source
+
+
+def _source(inference: dict[str, Any]) -> BundleSource:
+    network = {key: value for key, value in inference["network_def"].items() if key != "_target_"}
+    _, prepare = inference["preprocessing"]["transforms"]
+    restore, _ = inference["postprocessing"]["transforms"]
+    inferer = inference["inferer"]
+    of_preprocessing = [field.name for field in dataclasses.fields(PreprocessConfig)]
+    content = {
+        "data": {key: prepare[key] for key in ("modalities", "label_geometry")},
+        "preprocess": {key: prepare[key] for key in of_preprocessing},
+        "patch": {"size": inferer["window"]},
+        "model": {
+            "name": network.pop("architecture"),
+            "spatial_dims": network.pop("spatial_dims"),
+            "head": inferer["head"],
+            "params": {key: network[key] for key in network if key not in ("in_channels", "out_channels")},
+        },
+        "inference": {key: inferer[key] for key in ("window", "overlap", "flips", "window_batch")},
+        "postprocess": {
+            key: restore[key] for key in ("thresholds", "min_component_ml", "et_to_ncr_below_ml")
+        },
+        "trainer": {"precision": inference["precision"]},
+    }
+    if inferer["slice_axis"] is not None:
+        content["slices"] = {"axis": inferer["slice_axis"]}
+    return BundleSource(
+        name="",
+        config=from_dict(FitConfig, content),
+        convention=convention_of(inference["labels"]),
+        summary={},
+        cases={},
+        layout="",
+        on_phantoms=False,
+    )

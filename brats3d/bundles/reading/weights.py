@@ -1,0 +1,65 @@
+"""The weights of a bundle: tensors alone, whatever else the file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from brats3d.errors import RunError
+
+# What MONAI and Lightning keep the weights under, beside other things.
+_KEYS = ("model", "state_dict", "network")
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load the weights of a bundle into its network; no code in the file is run.
+
+    Raises:
+        RunError: The file is torn, holds more than tensors and plain values, or is of another network.
+    """
+    state = read_weights(path)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise RunError(
+            "the weights belong to another network",
+            where=path,
+            got=str(error).splitlines()[-1].strip()[:400],
+            expected="the weights of the network_def in the bundle's configuration",
+            remedy="take configuration and weights from the same bundle",
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read name to tensor, from a file with these alone or under a key such as ``model``.
+
+    Raises:
+        RunError: The file is torn, or holds more than tensors and plain values.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a torn or foreign file
+        raise RunError(
+            "cannot read the weights of the bundle",
+            where=path,
+            got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300],
+            expected="tensors and plain values, as torch.save writes a state_dict; nothing else is read, "
+            "since reading could then run code",
+            remedy="copy the file again, or save the state_dict of the network alone",
+        ) from error
+    for key in _KEYS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    tensors = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
+    if not tensors or not content:
+        raise RunError(
+            "no weights in the file",
+            where=path,
+            got=f"a {type(content).__name__}",
+            expected=f"name to tensor, alone or under {' or '.join(map(repr, _KEYS))}",
+        )
+    return dict(content)

@@ -1,0 +1,121 @@
+"""A case through the network of MONAI's model zoo, with the steps that its bundle asks for.
+
+They differ from this package's: the volumes keep their axes and are not cropped, each channel is
+normalised by mean and standard deviation of its voxels that are not zero (this package: z-scores inside
+the brain, outside of it zero), windows are averaged before the sigmoid and with equal weights, a
+probability of exactly the threshold counts, and ET makes a voxel ET wherever it is found.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.transforms import NormalizeIntensity
+from torch import Tensor, nn
+
+from brats3d import assembly
+from brats3d.bundles.reading.folder import BundleFolder
+from brats3d.bundles.reading.model_zoo import ZooModel
+from brats3d.bundles.reading.weights import load_weights
+from brats3d.cases import Case
+from brats3d.config import PredictConfig
+from brats3d.errors import ConfigError, RunError
+from brats3d.labels import CONVENTIONS, LabelConvention
+from brats3d.transforms.loading import LoadCase
+from brats3d.workflows.segmentation import SegmentedCase
+
+_THRESHOLD = 0.5
+_SPATIAL_AXES = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class ZooSegmentation:
+    """A network of the model zoo with all that surrounds it.
+
+    Attributes:
+        modalities: Input channels.
+        regions: Output channels.
+        network: The network, on its device.
+        inferer: Slides over the volume.
+        device: Where the network is.
+        half: Whether to compute in float16 where that is safe.
+        flips: Whether to average over mirror images.
+        convention: Regions and values of the data it was trained on.
+    """
+
+    modalities: tuple[str, ...]
+    regions: tuple[str, ...]
+    network: nn.Module
+    inferer: SlidingWindowInferer
+    device: str
+    half: bool
+    flips: bool
+    convention: LabelConvention = CONVENTIONS["brats2017"]
+
+    def __call__(self, case: Case, convention: LabelConvention) -> SegmentedCase:
+        """Segment one case, see :class:`~brats3d.workflows.segmentation.CaseSegmentation`."""
+        load = LoadCase(self.modalities, with_label=False, label_geometry="strict")
+        sample = load(replace(case, brain_mask=None))
+        normalise = NormalizeIntensity(nonzero=True, channel_wise=True)
+        image = torch.as_tensor(normalise(sample["image"])).as_subclass(Tensor)
+        of_channels = self._probabilities(image[None])[0].numpy()
+        probabilities = of_channels[[self.regions.index(name) for name in self.convention.region_names]]
+        et, tc, wt = probabilities >= _THRESHOLD
+        nested = np.stack([et, tc | et, wt | tc | et])
+        labels = convention.from_classes(self.convention.classes_from_regions(nested))
+        return SegmentedCase(case.case_id, labels, probabilities, sample["geometry"])
+
+    def _probabilities(self, batch: Tensor) -> Tensor:
+        counts = range(len(_SPATIAL_AXES) + 1) if self.flips else (0,)
+        mirrors = [axes for count in counts for axes in itertools.combinations(_SPATIAL_AXES, count)]
+        total = sum(self._of_mirror(batch, axes) for axes in mirrors)
+        assert isinstance(total, Tensor)
+        return total / len(mirrors)
+
+    @torch.inference_mode()
+    def _of_mirror(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
+        with torch.autocast("cuda", torch.float16, enabled=self.half):
+            logits = self.inferer(batch.flip(axes).to(self.device), self.network)
+        assert isinstance(logits, Tensor)
+        return torch.sigmoid(logits.float()).flip(axes).cpu()
+
+
+def zoo_segmentation(bundle: BundleFolder, model: ZooModel, config: PredictConfig) -> ZooSegmentation:
+    """Build the network and load its weights.
+
+    Raises:
+        ConfigError: An overlap that cannot work, or a GPU where there is none.
+        RunError: A network or window that cannot be built, or weights that do not fit.
+    """
+    from monai.networks.nets.segresnet import SegResNet
+
+    if config.overlap is not None and not 0 <= config.overlap < 1:
+        raise ConfigError(
+            "invalid overlap of windows", where="overlap", got=config.overlap, expected="from 0 to below 1"
+        )
+    overlap = {} if config.overlap is None else {"overlap": config.overlap}
+    try:
+        network = SegResNet(**model.network)
+        inferer = SlidingWindowInferer(**{**model.inferer, **overlap})
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise RunError(
+            "the network or the window of the bundle cannot be built",
+            where=bundle.inference,
+            got=str(error)[:300],
+            expected="arguments of MONAI's SegResNet and SlidingWindowInferer",
+        ) from error
+    load_weights(network, bundle.weights)
+    device = assembly.hardware(config.accelerator, "32-true").device
+    return ZooSegmentation(
+        model.modalities,
+        model.regions,
+        network.to(device).eval(),
+        inferer,
+        device,
+        half=model.half_on_gpu and device == "cuda",
+        flips=bool(config.flips),
+    )
