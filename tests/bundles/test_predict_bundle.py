@@ -15,14 +15,20 @@ import numpy as np
 import pytest
 import torch
 
+from brats3d.assembly import build_head, build_network
 from brats3d.bundles.predict import predict
 from brats3d.bundles.reading.folder import UnfamiliarError
 from brats3d.bundles.reading.own import read_source
+from brats3d.bundles.rendering import render_configs
 from brats3d.bundles.rendering.inference import render_inference
+from brats3d.bundles.scripts.ensemble import EnsembleNetwork
 from brats3d.bundles.source import BundleSource
+from brats3d.bundles.weights import write_state
 from brats3d.config import PredictConfig, load_config
 from brats3d.errors import ConfigError, DataError, RunError
+from brats3d.files import write_json
 from brats3d.labels import custom_convention
+from brats3d.workflows.loading import load_weights
 from brats3d.workflows.runs import RunFolder
 
 Make = Callable[[str], Path]
@@ -33,10 +39,11 @@ def job(bundle: Path, output: Path, **changes: Any) -> PredictConfig:
     return PredictConfig(bundle=str(bundle), output=str(output), accelerator="cpu", **changes)
 
 
-def check_same(config: PredictConfig, run: Path, output: Path) -> None:
-    """Predict with a bundle and with its run, and compare the files."""
+def check_same(config: PredictConfig, output: Path, *runs: Path) -> None:
+    """Predict with a bundle and with its runs, and compare the files."""
     ours = predict(config)
-    theirs = predict(dataclasses.replace(config, bundle=None, run=(str(run),), output=str(output)))
+    names = tuple(map(str, runs))
+    theirs = predict(dataclasses.replace(config, bundle=None, run=names, output=str(output)))
     assert [path.name for path in ours] == [path.name for path in theirs]
     files = sorted(Path(config.output).iterdir())
     assert [path.name for path in files] == sorted(path.name for path in output.iterdir())
@@ -50,7 +57,7 @@ def test_a_bundle_answers_as_its_run(
     bundle_of: Make, run_of: Make, labelled_set: Path, tmp_path: Path, kind: str
 ) -> None:
     config = job(bundle_of(kind), tmp_path / "bundle", input=str(labelled_set), probabilities=True)
-    check_same(config, run_of(kind), tmp_path / "run")
+    check_same(config, tmp_path / "run", run_of(kind))
 
 
 @kinds
@@ -69,7 +76,62 @@ def test_options_mean_what_they_mean_for_a_run(
         convention="brats2023",
         probabilities=True,
     )
-    check_same(config, run_of(kind), tmp_path / "run")
+    check_same(config, tmp_path / "run", run_of(kind))
+
+
+@pytest.fixture
+def another_run(run_of: Make, tmp_path: Path) -> Path:
+    """A run with other weights, settings of its own, and the name of another."""
+    run = Path(shutil.copytree(run_of("sigmoid"), tmp_path / "another"))
+    path = run / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"] = {name: value * 1.5 for name, value in checkpoint["state_dict"].items()}
+    torch.save(checkpoint, path)
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("precision: 32-true", "precision: bf16-mixed"))
+    return run
+
+
+@pytest.fixture
+def ensemble(run_of: Make, another_run: Path, tmp_path: Path) -> Path:
+    """A bundle of two runs as the export writes it, without its comparison."""
+    runs = [RunFolder.open(run_of("sigmoid")), RunFolder.open(another_run)]
+    source = BundleSource.of_ensemble(runs)
+    networks = []
+    for run, member in zip(runs, source.members, strict=True):
+        head = build_head(member.config, member.convention)
+        networks.append(build_network(member.config, head))
+        load_weights(networks[-1], run.checkpoint())
+    bundle = tmp_path / "ensemble"
+    for name, content in render_configs(source, onnx=False).items():
+        write_json(bundle / "configs" / name, content)
+    (bundle / "models").mkdir()
+    write_state(EnsembleNetwork(networks, "sigmoid"), bundle / "models" / "model.pt")
+    return bundle
+
+
+def test_an_ensemble_answers_as_its_runs(
+    ensemble: Path, run_of: Make, another_run: Path, labelled_set: Path, tmp_path: Path
+) -> None:
+    config = job(ensemble, tmp_path / "a", input=str(labelled_set / "BraTS2021_00001"), probabilities=True)
+    check_same(config, tmp_path / "b", run_of("sigmoid"), another_run)
+    single = dataclasses.replace(config, bundle=None, run=(str(another_run),), output=str(tmp_path / "c"))
+    assert predict(single)[0].read_bytes() != (tmp_path / "a" / "BraTS2021_00001.nii.gz").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+def test_an_ensemble_of_another_number(
+    ensemble: Path, labelled_set: Path, tmp_path: Path, change: str
+) -> None:
+    path = ensemble / "models" / "model.pt"
+    state = torch.load(path, weights_only=True)["model"]
+    if change == "more":
+        state |= {name.replace("members.1.", "members.2."): value for name, value in state.items()}
+    else:
+        state = {name: value for name, value in state.items() if not name.startswith("members.1.")}
+    torch.save({"model": state}, path)
+    with pytest.raises(RunError, match="another network"):
+        predict(job(ensemble, tmp_path / "p", input=str(labelled_set)))
 
 
 def test_nothing_of_a_bundle_is_executed(bundle_of: Make, labelled_set: Path, tmp_path: Path) -> None:
@@ -104,7 +166,7 @@ def test_an_edited_value_counts(bundle_of: Make, run_of: Make, labelled_set: Pat
     config = run / "config.yaml"
     text = config.read_text().replace("thresholds: {}", "thresholds: {WT: 0.3}")
     config.write_text(text.replace("flips: false", "flips: true"))
-    check_same(job(bundle, tmp_path / "a", input=str(labelled_set)), run, tmp_path / "b")
+    check_same(job(bundle, tmp_path / "a", input=str(labelled_set)), tmp_path / "b", run)
 
 
 EDITS: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -168,7 +230,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("own_labels", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_was_rendered_is_read_back(run_of: Make, name: str, own_labels: bool) -> None:
-    source = dataclasses.replace(BundleSource.of(RunFolder.open(run_of("sigmoid"))))
+    source = BundleSource.of(RunFolder.open(run_of("sigmoid")))
     source = dataclasses.replace(source, config=load_config(None, **SETTINGS[name]))
     if own_labels:
         regions = {"lesion": ["core", "rim"], "core": ["core"]}
@@ -179,7 +241,7 @@ def test_what_was_rendered_is_read_back(run_of: Make, name: str, own_labels: boo
     assert read.convention == source.convention
     assert read.convention.region_names == source.convention.region_names
     assert read.preprocessing() == source.preprocessing()
-    assert read.network() == source.network()
+    assert read.config.model.name == source.config.model.name
     assert read.config.inference.overlap == source.config.inference.overlap
     assert read.config.slices.axis == source.config.slices.axis
 

@@ -8,13 +8,17 @@ Nothing of it is executed: its targets are known to mean the modules of this pac
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from brats3d.bundles.reading.folder import BundleFolder, UnfamiliarError
 from brats3d.bundles.reading.programs import difference, holds_programs
-from brats3d.bundles.reading.weights import load_weights
-from brats3d.bundles.rendering.inference import render_inference
+from brats3d.bundles.reading.weights import load_weights, of_another_network, read_weights
+from brats3d.bundles.rendering.ensemble import render_whole_inference
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.bundles.source import BundleSource
 from brats3d.config import FitConfig, PredictConfig, from_dict, to_plain
@@ -35,15 +39,33 @@ def own_segmentation(bundle: BundleFolder, config: PredictConfig) -> CaseSegment
         RunError: Its weights cannot be read, or belong to another network.
     """
     source = read_source(bundle.config)
-    segmenter = build_segmenter(
-        source.config,
-        source.convention,
-        lambda network: load_weights(network, bundle.weights),
-        accelerator=config.accelerator,
-        flips=config.flips,
-        overlap=config.overlap,
-    )
-    return surround([segmenter], source.config, source.convention)
+    segmenters = [
+        build_segmenter(
+            member.config,
+            member.convention,
+            functools.partial(load_weights, weights=weights, path=bundle.weights),
+            accelerator=config.accelerator,
+            flips=config.flips,
+            overlap=config.overlap,
+        )
+        for member, weights in zip(source.members, _weights(bundle.weights, source), strict=True)
+    ]
+    return surround(segmenters, source.config, source.convention)
+
+
+def _weights(path: Path, source: BundleSource) -> list[dict[str, Tensor]]:
+    """Weights of each member of an ensemble, or of the one network."""
+    weights = read_weights(path)
+    if not source.is_ensemble:
+        return [weights]
+    prefixes = tuple(f"members.{index}." for index in range(len(source.members)))
+    stray = [name for name in weights if not name.startswith(prefixes)]
+    if stray:
+        raise of_another_network(path, f"{stray[0]}, with {len(prefixes)} networks in the configuration")
+    return [
+        {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        for prefix in prefixes
+    ]
 
 
 def read_source(inference: dict[str, Any] | None) -> BundleSource:
@@ -55,10 +77,10 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
     if inference is None:
         raise UnfamiliarError("its configuration is YAML")
     try:
-        source = _source(inference)
+        source = _whole_source(inference)
         # A value that is an expression would come back unchanged.
-        executed = holds_programs([to_plain(source.config), source.labels()])
-        rendered = json.loads(json.dumps(render_inference(source)))
+        executed = holds_programs([[to_plain(member.config), member.labels()] for member in source.members])
+        rendered = json.loads(json.dumps(render_whole_inference(source)))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise UnfamiliarError(f"it cannot be read as an export: {error!r}"[:200]) from error
     if executed:
@@ -70,6 +92,19 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
     if said is not None:
         raise UnfamiliarError(said)
     return source
+
+
+def _whole_source(inference: dict[str, Any]) -> BundleSource:
+    networks = inference["network_def"].get("members")
+    if networks is None:
+        return _source(inference)
+    members = []
+    for network, inferer in zip(networks, inference["inferer"]["members"], strict=True):
+        own = inferer["precision"]
+        alone = {"network_def": network, "inferer": inferer}
+        # The precision of the bundle is that of its first member; others may have one of their own.
+        members.append(_source(inference | alone | ({} if holds_programs(own) else {"precision": own})))
+    return dataclasses.replace(members[0], averaged=tuple(members))
 
 
 def _source(inference: dict[str, Any]) -> BundleSource:

@@ -25,7 +25,7 @@ from brats3d.bundles.reading.channels import input_modalities
 from brats3d.bundles.reading.folder import BundleFolder
 from brats3d.bundles.reading.importing import importing_from
 from brats3d.bundles.reading.meaning import OutputMeaning, output_meaning
-from brats3d.bundles.reading.weights import load_weights
+from brats3d.bundles.reading.weights import load_weights, read_weights
 from brats3d.cases import Case
 from brats3d.config import PredictConfig
 from brats3d.errors import Brats3dError, ConfigError, RunError
@@ -107,7 +107,7 @@ def trusted_segmentation(bundle: BundleFolder, config: PredictConfig) -> Iterato
         network = parts["network_def"]
         if not isinstance(network, nn.Module):
             raise _failed(bundle, "is built", f"network_def is a {type(network).__name__}")
-        load_weights(network, bundle.weights)
+        load_weights(network, read_weights(bundle.weights), bundle.weights)
         yield TrustedSegmentation(
             bundle,
             modalities,

@@ -15,27 +15,8 @@ from brats3d.errors import RunError
 _KEYS = ("model", "state_dict", "network")
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load the weights of a bundle into its network; no code in the file is run.
-
-    Raises:
-        RunError: The file is torn, holds more than tensors and plain values, or is of another network.
-    """
-    state = read_weights(path)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise RunError(
-            "the weights belong to another network",
-            where=path,
-            got=str(error).splitlines()[-1].strip()[:400],
-            expected="the weights of the network_def in the bundle's configuration",
-            remedy="take configuration and weights from the same bundle",
-        ) from error
-
-
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read name to tensor, from a file with these alone or under a key such as ``model``.
+    """Read name to tensor, from a file with these alone or under a key such as ``model``; no code is run.
 
     Raises:
         RunError: The file is torn, or holds more than tensors and plain values.
@@ -63,3 +44,31 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             expected=f"name to tensor, alone or under {' or '.join(map(repr, _KEYS))}",
         )
     return dict(content)
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights into their network.
+
+    Args:
+        network: The network.
+        weights: Name to tensor.
+        path: File they are of, for the message.
+
+    Raises:
+        RunError: They are of another network.
+    """
+    try:
+        network.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise of_another_network(path, str(error).splitlines()[-1].strip()[:400]) from error
+
+
+def of_another_network(path: Path, got: str) -> RunError:
+    """Error of weights that do not fit."""
+    return RunError(
+        "the weights belong to another network",
+        where=path,
+        got=got,
+        expected="the weights of the network_def in the bundle's configuration",
+        remedy="take configuration and weights from the same bundle",
+    )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from brats3d import assembly
 from brats3d.bundles.reading.folder import BundleFolder
 from brats3d.bundles.reading.model_zoo import ZooModel
-from brats3d.bundles.reading.weights import load_weights
+from brats3d.bundles.reading.weights import load_weights, read_weights
 from brats3d.cases import Case
 from brats3d.config import PredictConfig
 from brats3d.errors import ConfigError, RunError
@@ -108,7 +108,7 @@ def zoo_segmentation(bundle: BundleFolder, model: ZooModel, config: PredictConfi
             got=str(error)[:300],
             expected="arguments of MONAI's SegResNet and SlidingWindowInferer",
         ) from error
-    load_weights(network, bundle.weights)
+    load_weights(network, read_weights(bundle.weights), bundle.weights)
     device = assembly.hardware(config.accelerator, "32-true").device
     return ZooSegmentation(
         model.modalities,
