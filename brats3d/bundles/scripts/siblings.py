@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.transforms import MapTransform
 
 from brats3d.cases import MODALITY_ALIASES, Case
-from brats3d.errors import DataError
+from brats3d.errors import Brats3dError, DataError
 from brats3d.imaging.headers import read_stored_header
 from brats3d.labels import LabelConvention, Region
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX = r"\.nii(?:\.gz)?"
 _WHAT = "|".join((*MODALITY_ALIASES, "seg"))
@@ -156,6 +160,20 @@ def _wrong_number(path: Path, got: str, modalities: Sequence[str]) -> DataError:
     )
 
 
+@contextlib.contextmanager
+def logged_errors() -> Iterator[None]:
+    """Log what a user can put right: servers say no more than that they failed, and let their logs be read.
+
+    Raises:
+        Brats3dError: What was raised inside.
+    """
+    try:
+        yield
+    except Brats3dError as error:
+        logger.error("%s", error)
+        raise
+
+
 class FindCased(MapTransform):
     """Add ``case``, with all files that belong to ``image`` (see :func:`find_case`) and ``label``.
 
@@ -172,5 +190,6 @@ class FindCased(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Find the files of one sample; ``image`` and ``label`` are paths."""
         sample = dict(data)
-        sample["case"] = find_case(sample["image"], self.modalities, self.convention, sample.get("label"))
+        with logged_errors():
+            sample["case"] = find_case(sample["image"], self.modalities, self.convention, sample.get("label"))
         return sample

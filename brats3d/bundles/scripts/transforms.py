@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd, MapTransform, SaveImaged
 
-from brats3d.bundles.scripts.siblings import convention_of
+from brats3d.bundles.scripts.siblings import convention_of, logged_errors
 from brats3d.cases import Case
 from brats3d.imaging import Geometry, write_image, write_label_map
 from brats3d.postprocessing.postprocessing import Postprocessing
@@ -40,7 +40,8 @@ class PrepareCased(MapTransform):
         """
         sample = dict(data)
         case: Case = sample["case"]
-        prepared = self.preprocessing.prepare(case, with_label=False)
+        with logged_errors():
+            prepared = self.preprocessing.prepare(case, with_label=False)
         files = prepared.restoration.geometry
         image = _located(torch.from_numpy(prepared.image), files, case)
         image.affine = torch.from_numpy(prepared.restoration.prepared_geometry.affine.copy())
