@@ -13,8 +13,8 @@ from brats3d.errors import RunError
 
 _SECONDS = 3600
 
-_PROGRAM = """
-import importlib.abc, json, os, sys
+GUARD = """
+import importlib.abc, os, sys
 
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
@@ -28,7 +28,12 @@ except ModuleNotFoundError:
     pass
 else:
     raise SystemExit("brats3d can be imported: this process proves nothing")
-sys.path.insert(0, os.getcwd())  # as `python -m monai.bundle run` has it
+sys.path.insert(0, os.getcwd())  # as `python -m monai.bundle` has it
+"""
+"""Beginning of a program that cannot import this package and has the current folder's modules."""
+
+_PROGRAM = f"""{GUARD}
+import json
 from monai.bundle import run
 for job in json.loads(sys.argv[1]):
     run(**job)

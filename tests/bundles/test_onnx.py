@@ -97,7 +97,7 @@ def test_a_missing_package_is_told_before_any_work(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == missing else find(name))
     output = tmp_path / "bundles" / "x"
-    with pytest.raises(MissingExtraError, match=f"needs the package {missing}$") as caught:
+    with pytest.raises(MissingExtraError, match=rf"needs the package {missing}\n") as caught:
         export(ExportConfig(run=str(run_of("sigmoid")), output=str(output), onnx=True))
     assert 'pip install "brats3d[onnx]"' in str(caught.value.remedy)
     assert not output.parent.exists()
