@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from monai.config import IgniteInfo
+
 from brats3d import __version__
 from brats3d.bundles.source import BundleSource
 
@@ -71,7 +73,9 @@ def _packages(source: BundleSource) -> dict[str, str]:
     names += ["einops"] if any(member.config.model.name == "swin_unetr" for member in source.members) else []
     chosen = source.config.preprocess
     names += ["itk"] if chosen.bias_field or chosen.denoise is not None else []
-    return {name: metadata.version(name) for name in names}
+    # For training alone, which MONAI does with Ignite from that version on.
+    training = {} if source.is_ensemble else {"pytorch-ignite": IgniteInfo.OPT_IMPORT_VERSION}
+    return {name: metadata.version(name) for name in names} | training
 
 
 def _data_source(source: BundleSource) -> str:
