@@ -41,12 +41,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; an empty file gives an empty one.
 
     Raises:
-        ConfigError: The file cannot be read, or holds something else.
+        ConfigError: The file cannot be read, holds something else, or gives a key twice.
     """
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _check_each_key_once(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError("cannot read the configuration", where=path, got=reason) from error
@@ -55,3 +57,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError("the configuration is not a mapping", where=path, got=type(content).__name__)
     return content
+
+
+def _check_each_key_once(node: Any, path: Path) -> None:
+    """YAML itself forbids a key given twice; its readers take the last and say nothing.
+
+    Raises:
+        ConfigError: A mapping has a key twice.
+    """
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise ConfigError(
+                    f"the key {key.value!r} is given twice",
+                    where=path,
+                    got=f"lines {lines[key.value]} and {line}",
+                    remedy="keep one of them",
+                )
+            lines[key.value] = line
+            _check_each_key_once(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_each_key_once(item, path)

@@ -359,6 +359,14 @@ def test_a_patch_that_does_not_divide_is_answered_with_the_next_size(
     check_clean(tmp_path / "runs")
 
 
+def test_a_key_given_twice(tmp_path: Path, check_message: Check) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("optim: {lr: 0.1}\ntrainer:\n  max_epochs: 2\n  max_epochs: 3\n")
+    with pytest.raises(ConfigError, match="'max_epochs' is given twice") as caught:
+        load_config(path)
+    check_message(caught.value, str(path), "lines 3 and 4")
+
+
 def test_a_missing_configuration_names_the_recipes(tmp_path: Path, check_message: Check) -> None:
     with pytest.raises(ConfigError, match="not found") as caught:
         load_config(tmp_path / "cpu_20mni.yaml")
