@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from brats3d.assembly.slice_ranges import slice_range
 from brats3d.bundles.scripts.saved_labels import convention_of_file
 from brats3d.bundles.scripts.siblings import convention_of, find_case, find_cases
+from brats3d.cases import Case
 from brats3d.data.datasets import PatchDataset, SliceDataset
 from brats3d.data.layouts.layout import patient_and_visit
 from brats3d.data.splits import split_by_fractions
@@ -67,7 +68,8 @@ def labelled_parts(
         )
     if chosen or not validation:
         return {"training": training, "validation": chosen}
-    convention, cases = convention_of(labels), {}
+    convention = convention_of(labels)
+    cases: dict[str, tuple[Case, Item]] = {}
     for item in training:
         case = find_case(item["image"], modalities, convention, item["label"])
         cases[case.case_id] = dataclasses.replace(case, patient=patient_and_visit(case.case_id)[0]), item
