@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from monai.config import IgniteInfo
+from monai.utils import IgniteInfo
 
 from brats3d import __version__
 from brats3d.bundles.source import BundleSource
