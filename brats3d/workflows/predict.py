@@ -15,8 +15,7 @@ from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError, OutputError
 from brats3d.imaging import write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
-from brats3d.workflows.loading import load_segmentation as load_segmentation
-from brats3d.workflows.loading import load_weights as load_weights
+from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.messages import progress_over
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import Segmentation, SegmentedCase

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import brats3d
 from brats3d.assembly import build_head, build_network
 from brats3d.bundles.predict import predict
 from brats3d.bundles.reading.folder import UnfamiliarError
@@ -28,6 +29,7 @@ from brats3d.config import PredictConfig, load_config
 from brats3d.errors import ConfigError, DataError, RunError
 from brats3d.files import write_json
 from brats3d.labels import custom_convention
+from brats3d.predict import main
 from brats3d.workflows.loading import load_weights
 from brats3d.workflows.runs import RunFolder
 
@@ -321,6 +323,7 @@ def test_weights_that_cannot_be_used(bundle_of: Make, labelled_set: Path, tmp_pa
     with pytest.raises(RunError, match=message) as caught:
         predict(job(bundle, tmp_path / "p", input=str(labelled_set)))
     assert caught.value.where == path
+    assert ("which is code" in str(caught.value.got)) == (name == "poisoned")
     assert not (path.parent / "ran").exists()
     assert not (tmp_path / "p").exists()
 
@@ -376,3 +379,18 @@ def test_settings_that_exclude_each_other(bundle_of: Make, tmp_path: Path) -> No
             predict(dataclasses.replace(config, **changes))
         assert caught.value.where == where
         assert caught.value.remedy
+
+
+def test_the_command_line(
+    bundle_of: Make, labelled_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case, output = labelled_set / "BraTS2021_00001", tmp_path / "p"
+    words = ["--bundle", str(bundle_of("slices")), "--input", str(case), "--output", str(output)]
+    assert main([*words, "--accelerator", "cpu"]) == 0
+    assert capsys.readouterr().out == f"{output / case.name}.nii.gz\n"
+    assert main([*words, "--overwrite", "--run", "x"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_the_public_function_takes_bundles() -> None:
+    assert brats3d.predict is predict

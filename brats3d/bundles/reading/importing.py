@@ -29,7 +29,7 @@ def importing_from(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(root)
+        sys.path[:] = [entry for entry in sys.path if entry != root]
         for name in theirs():
             del sys.modules[name]
         sys.modules.update(set_aside)

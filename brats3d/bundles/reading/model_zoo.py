@@ -72,11 +72,7 @@ def read_model(bundle: BundleFolder) -> ZooModel:
     if (network.get("in_channels"), network.get("out_channels")) != (len(modalities), len(regions)):
         raise UnfamiliarError("network_def has other numbers of channels than metadata.json")
     _check("network", config.get("network"), _NETWORK)
-    reading, *others = _steps(config, "preprocessing") or [None]
-    image_only = (
-        {"image_only": reading["image_only"]} if isinstance(reading, dict) and "image_only" in reading else {}
-    )
-    _check("preprocessing.transforms", [reading, *others], [_READING | image_only, _NORMALISING])
+    _check("preprocessing.transforms", _steps(config, "preprocessing"), [_READING, _NORMALISING])
     kept = [step for step in _steps(config, "postprocessing") if step.get("_target_") not in _PASSED_OVER]
     _check("postprocessing.transforms", kept, _postprocessing(regions))
     return ZooModel(modalities, regions, network, inferer, config.get("amp") is True)
@@ -112,13 +108,14 @@ def _steps(config: dict[str, Any], key: str) -> list[dict[str, Any]]:
     )
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise UnfamiliarError(f"{key} is no list of transforms")
-    return [
-        {name: _key(value) if name == "keys" else value for name, value in step.items()} for step in steps
-    ]
+    return [_plain(step) for step in steps]
 
 
-def _key(keys: Any) -> Any:
-    return keys[0] if isinstance(keys, list) and len(keys) == 1 else keys
+def _plain(step: dict[str, Any]) -> dict[str, Any]:
+    """A step with one key instead of a list of one, and without what only adds a dictionary."""
+    keys = step.get("keys")
+    one = {"keys": keys[0]} if isinstance(keys, list) and len(keys) == 1 else {}
+    return {name: value for name, value in (step | one).items() if name != "image_only"}
 
 
 def _check(where: str, found: Any, expected: Any) -> None:

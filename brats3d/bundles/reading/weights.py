@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise RunError(
             "cannot read the weights of the bundle",
             where=path,
-            got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300],
+            got=_inside(error),
             expected="tensors and plain values, as torch.save writes a state_dict; nothing else is read, "
             "since reading could then run code",
             remedy="copy the file again, or save the state_dict of the network alone",
@@ -44,6 +45,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             expected=f"name to tensor, alone or under {' or '.join(map(repr, _KEYS))}",
         )
     return dict(content)
+
+
+def _inside(error: Exception) -> str:
+    """What torch stumbled over; its own message explains how to read the file all the same."""
+    code = re.search(r"GLOBAL (\S+)", str(error))
+    return f"{code[1]}, which is code" if code is not None else type(error).__name__
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
