@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -462,3 +463,17 @@ def test_weights_with_code_are_not_read_even_on_trust(case: Path, tmp_path: Path
     torch.save({"bound": torch.zeros(3), "more": dataclasses.replace}, bundle / "models" / "model.pt")
     with pytest.raises(RunError, match="cannot read the weights"):
         predict(job(bundle, case, tmp_path / "p", trust=True))
+
+
+def test_an_edited_export_runs_on_trust(
+    bundle_of: Callable[[str], Path], run_of: Callable[[str], Path], case: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(bundle_of("softmax"), tmp_path / "b"))
+    change(bundle, "inference.json", lambda c: c.update(added="$1 + 1"))
+    with pytest.raises(ConfigError, match="would run code on this machine"):
+        predict(job(bundle, case, tmp_path / "p"))
+    (found,) = predict(job(bundle, case, tmp_path / "p", trust=True))
+    config = dataclasses.replace(job(bundle, case, tmp_path / "run"), bundle=None)
+    (expected,) = predict(dataclasses.replace(config, run=(str(run_of("softmax")),)))
+    assert found.read_bytes() == expected.read_bytes()
+    assert read_volume(found)[0].any()
