@@ -226,15 +226,35 @@ def test_what_does_other_steps_needs_trust(zoo: Path, case: Path, tmp_path: Path
     assert not (tmp_path / "p").exists()
 
 
-def test_a_network_that_cannot_be_built(zoo: Path, case: Path, tmp_path: Path) -> None:
-    change(zoo, "inference.json", lambda c: c["network_def"].update(init_filters=3))
-    with pytest.raises(RunError, match="cannot be built") as caught:
+@pytest.mark.parametrize("changed", [{"init_filters": 3}, {"blocks_up": []}, {"blocks_down": "many"}])
+def test_a_network_that_cannot_be_built(zoo: Path, case: Path, tmp_path: Path, changed: Config) -> None:
+    change(zoo, "inference.json", lambda c: c["network_def"].update(changed))
+    with pytest.raises(RunError, match=r"cannot be built|another network"):
         predict(job(zoo, case, tmp_path / "p"))
-    assert caught.value.where == zoo / "configs" / "inference.json"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"roi_size": [24, 32]},
+        {"roi_size": [24, 32, 20]},
+        {"roi_size": "auto"},
+        {"overlap": 1},
+        {"overlap": "half"},
+        {"sw_batch_size": 0},
+        {"mode": "mean"},
+    ],
+)
+def test_a_window_that_cannot_work(zoo: Path, case: Path, tmp_path: Path, changed: Config) -> None:
+    change(zoo, "inference.json", lambda c: c["inferer"].update(changed))
+    with pytest.raises(RunError, match="a window of the bundle that cannot work") as caught:
+        predict(job(zoo, case, tmp_path / "p"))
+    assert str(caught.value.where).endswith(f"inference.json: inferer.{next(iter(changed))}")
+    assert not (tmp_path / "p").exists()
 
 
 def test_an_overlap_that_cannot_work(zoo: Path, case: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="overlap"):
+    with pytest.raises(RunError, match="a window of the bundle that cannot work"):
         predict(job(zoo, case, tmp_path / "p", overlap=1.0))
 
 

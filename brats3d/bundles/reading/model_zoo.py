@@ -25,7 +25,7 @@ _NETWORK_KEYS = {
     "blocks_up",
     "dropout_prob",
 }
-_INFERER_KEYS = {"roi_size", "sw_batch_size", "overlap", "mode", "sigma_scale", "padding_mode"}
+_INFERER_KEYS = {"roi_size", "sw_batch_size", "overlap", "mode"}
 _READING = {"_target_": "LoadImaged", "keys": "image"}
 _NORMALISING = {"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True}
 # Nothing is changed in space, so there is nothing to invert; label maps are written by `predict`.
@@ -71,6 +71,8 @@ def read_model(bundle: BundleFolder) -> ZooModel:
         raise UnfamiliarError("its output channels are not the regions ET, TC and WT")
     if (network.get("in_channels"), network.get("out_channels")) != (len(modalities), len(regions)):
         raise UnfamiliarError("network_def has other numbers of channels than metadata.json")
+    if network.get("spatial_dims", 3) != 3:
+        raise UnfamiliarError("its network is not for volumes")
     _check("network", config.get("network"), _NETWORK)
     _check("preprocessing.transforms", _steps(config, "preprocessing"), [_READING, _NORMALISING])
     kept = [step for step in _steps(config, "postprocessing") if step.get("_target_") not in _PASSED_OVER]
@@ -103,9 +105,8 @@ def _arguments(config: dict[str, Any], key: str, target: str, known: set[str]) -
 
 def _steps(config: dict[str, Any], key: str) -> list[dict[str, Any]]:
     found = config.get(key)
-    steps = (
-        found.get("transforms") if isinstance(found, dict) and found.get("_target_") == "Compose" else None
-    )
+    composed = isinstance(found, dict) and found.get("_target_") == "Compose"
+    steps = found.get("transforms") if composed else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise UnfamiliarError(f"{key} is no list of transforms")
     return [_plain(step) for step in steps]

@@ -13,8 +13,13 @@ def holds_programs(content: Any) -> bool:
     if isinstance(content, str):
         return content.strip().startswith(_PREFIXES)
     if isinstance(content, Mapping):
-        return any(str(key).startswith("_") or holds_programs(value) for key, value in content.items())
+        return any(_is_special(str(key)) or holds_programs(value) for key, value in content.items())
     return isinstance(content, list | tuple) and any(map(holds_programs, content))
+
+
+def _is_special(key: str) -> bool:
+    """Whether MONAI gives a meaning of its own to a key, as to ``_target_``."""
+    return key.startswith("_") and key.endswith("_")
 
 
 def difference(found: Any, expected: Any, where: str = "") -> str | None:

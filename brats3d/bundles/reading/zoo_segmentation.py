@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from brats3d.bundles.reading.weights import load_weights, read_weights
 from brats3d.cases import Case
 from brats3d.config import PredictConfig
 from brats3d.errors import ConfigError, RunError
+from brats3d.inference.memory import is_out_of_memory
 from brats3d.labels import CONVENTIONS, LabelConvention
 from brats3d.transforms.loading import LoadCase
 from brats3d.workflows.segmentation import SegmentedCase
@@ -72,7 +74,17 @@ class ZooSegmentation:
     def _probabilities(self, batch: Tensor) -> Tensor:
         counts = range(len(_SPATIAL_AXES) + 1) if self.flips else (0,)
         mirrors = [axes for count in counts for axes in itertools.combinations(_SPATIAL_AXES, count)]
-        total = sum(self._of_mirror(batch, axes) for axes in mirrors)
+        try:
+            total = sum(self._of_mirror(batch, axes) for axes in mirrors)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ConfigError(
+                "memory ran out on a window of the bundle",
+                where="inferer.roi_size",
+                got=f"{tuple(self.inferer.roi_size)} voxels on {self.device}",
+                remedy="end other programs that use the device, or predict with --accelerator cpu",
+            ) from error
         assert isinstance(total, Tensor)
         return total / len(mirrors)
 
@@ -88,34 +100,54 @@ def zoo_segmentation(bundle: BundleFolder, model: ZooModel, config: PredictConfi
     """Build the network and load its weights.
 
     Raises:
-        ConfigError: An overlap that cannot work, or a GPU where there is none.
-        RunError: A network or window that cannot be built, or weights that do not fit.
+        ConfigError: A GPU where there is none.
+        RunError: A network, window or overlap that cannot work, or weights that do not fit.
     """
     from monai.networks.nets.segresnet import SegResNet
 
-    if config.overlap is not None and not 0 <= config.overlap < 1:
-        raise ConfigError(
-            "invalid overlap of windows", where="overlap", got=config.overlap, expected="from 0 to below 1"
-        )
-    overlap = {} if config.overlap is None else {"overlap": config.overlap}
+    chosen = model.inferer | ({} if config.overlap is None else {"overlap": config.overlap})
     try:
         network = SegResNet(**model.network)
-        inferer = SlidingWindowInferer(**{**model.inferer, **overlap})
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except Exception as error:  # MONAI raises many types for arguments that cannot work
         raise RunError(
-            "the network or the window of the bundle cannot be built",
+            "the network of the bundle cannot be built",
             where=bundle.inference,
             got=str(error)[:300],
-            expected="arguments of MONAI's SegResNet and SlidingWindowInferer",
+            expected="arguments of MONAI's SegResNet",
         ) from error
+    _check_window(chosen, 2 ** (len(network.blocks_down) - 1), bundle)
     load_weights(network, read_weights(bundle.weights), bundle.weights)
     device = assembly.hardware(config.accelerator, "32-true").device
     return ZooSegmentation(
         model.modalities,
         model.regions,
         network.to(device).eval(),
-        inferer,
+        SlidingWindowInferer(**chosen),
         device,
         half=model.half_on_gpu and device == "cuda",
         flips=bool(config.flips),
     )
+
+
+def _check_window(inferer: dict[str, Any], step: int, bundle: BundleFolder) -> None:
+    """Check what MONAI's inferer would take, and fail with in the middle of a case."""
+    window, overlap = inferer.get("roi_size"), inferer.get("overlap", 0.25)
+    batch, mode = inferer.get("sw_batch_size", 1), inferer.get("mode", "constant")
+    sides = window if isinstance(window, list) and len(window) == len(_SPATIAL_AXES) else [0]
+    checks = {
+        "roi_size": (
+            all(isinstance(side, int) and side > 0 and side % step == 0 for side in sides),
+            f"three sides divisible by {step}",
+        ),
+        "overlap": (isinstance(overlap, int | float) and 0 <= overlap < 1, "at least 0 and below 1"),
+        "sw_batch_size": (isinstance(batch, int) and batch > 0, "1 or more"),
+        "mode": (mode in ("constant", "gaussian"), "constant or gaussian"),
+    }
+    for key, (works, expected) in checks.items():
+        if not works:
+            raise RunError(
+                "a window of the bundle that cannot work",
+                where=f"{bundle.inference}: inferer.{key}",
+                got=inferer.get(key),
+                expected=expected,
+            )
