@@ -81,8 +81,11 @@ def test_a_bundle_is_trained_without_this_package(copy_of: Make, labelled_set: P
 def test_deeply_supervised_from_random_weights(copy_of: Make, labelled_set: Path) -> None:
     bundle = copy_of("sigmoid")
     before = weights(bundle)
-    anew = {"network_def#deep_supervision": True, "run": ["$@train#trainer.run()"]}
+    deeper = {"network_def#deep_supervision": True, "network_def#filters": [4, 4, 8, 8]}
+    anew = {**deeper, "run": ["$@train#trainer.run()"]}
     run_bundle(bundle, [training(bundle, labelled_set, max_epochs=1, validation=0, **anew)])
+    heads = {name.split(".")[1] for name in weights(bundle) if name.startswith("heads.")}
+    assert heads == {"0", "1"}
     assert set(weights(bundle)) > set(before)
 
 

@@ -18,7 +18,7 @@ LABELS = {
 def network_with(dropout: float, normalisation: str = "batch") -> torch.nn.Module:
     torch.manual_seed(0)
     params = {
-        "filters": [4, 8],
+        "filters": [4, 4, 8, 8],
         "dropout": dropout,
         "deep_supervision": True,
         "normalisation": normalisation,

@@ -135,7 +135,7 @@ def _train(source: BundleSource) -> dict[str, Any]:
             "device": "@device",
             "train_data_loader": "@train#dataloader",
             "network": "@network",
-            "loss_function": "@train#loss",
+            "loss_function": "$@train#loss.to(@device)",
             "optimizer": "@train#optimizer",
             "train_handlers": "@train#handlers",
             "decollate": False,
