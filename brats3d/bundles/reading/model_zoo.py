@@ -105,8 +105,9 @@ def _arguments(config: dict[str, Any], key: str, target: str, known: set[str]) -
 
 def _steps(config: dict[str, Any], key: str) -> list[dict[str, Any]]:
     found = config.get(key)
-    composed = isinstance(found, dict) and found.get("_target_") == "Compose"
-    steps = found.get("transforms") if composed else None
+    steps = None
+    if isinstance(found, dict) and found.get("_target_") == "Compose":
+        steps = found.get("transforms")
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise UnfamiliarError(f"{key} is no list of transforms")
     return [_plain(step) for step in steps]
