@@ -211,7 +211,10 @@ def test_metadata_tell_channels_labels_and_scores(bundle_of: Make, run_of: Make,
     names = ("flair", "t1ce") if kind == "slices" else ("t1", "t1ce", "t2", "flair")
     assert image["channel_def"] == {str(index): name for index, name in enumerate(names)}
     assert image["num_channels"] == len(names)
-    assert pred["channel_def"] == {"0": "background", "1": "NCR", "2": "ED", "4": "ET"}
+    # No number is left out: 3D Slicer takes the n-th name for the value n.
+    assert list(pred["channel_def"].items()) == list(
+        {"0": "background", "1": "NCR", "2": "ED", "3": "unused_3", "4": "ET"}.items()
+    )
     assert pred["num_channels"] == (3 if kind == "sigmoid" else 4)
     summary = json.loads((run_of(kind) / "metrics.json").read_text())
     assert metadata["eval_metrics"]["WT_dice"] == summary["regions"]["WT"]["dice"]["mean"]

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.skipif(
 )
 MODEL = "tumour"
 MODALITIES = ("t1", "t1ce", "t2", "flair")
+NAMES = {"ncr": 1, "ed": 2, "unused_3": 3, "et": 4}
 SIBLINGS = ("BraTS2021_00000", "BraTS2021_00001", "BraTS2021_00002")
 STACKED = "BraTS2021_00003"
 SECONDS = 300
@@ -206,7 +207,7 @@ def check_same(found: nib.Nifti1Image, expected: nib.Nifti1Image) -> None:
 
 def test_the_model_is_listed_with_its_labels(server: Server) -> None:
     info = server.json("GET", "/info/")
-    assert info["models"][MODEL]["labels"] == {"ncr": 1, "ed": 2, "et": 4}
+    assert info["models"][MODEL]["labels"] == NAMES
     assert info["models"][MODEL]["type"] == "segmentation"
     assert list(info["trainers"]) == [MODEL]
     assert list(info["scoring"]) == [MODEL]
@@ -260,7 +261,7 @@ def test_the_client_of_monai_label(server: Server, expected: dict[str, nib.Nifti
     assert first["id"] == SIBLINGS[0]
     assert chosen["id"] in expected
     check_same(nib.load(said["file"]), expected[SIBLINGS[0]])
-    assert said["params"]["label_names"] == {"ncr": 1, "ed": 2, "et": 4}
+    assert said["params"]["label_names"] == NAMES
 
 
 def test_uncertainty_is_scored_with_dropout(server: Server) -> None:
@@ -284,7 +285,8 @@ def test_corrected_labels_train_the_network_that_then_answers(
     values = np.asarray(image.dataobj)
     numbered = np.select([values == 4, values == 1, values == 2], [1, 2, 3]).astype(np.uint8)
     nib.save(nib.Nifti1Image(numbered, image.affine), tmp_path / "saved.nii.gz")
-    names = [{"name": name, "idx": index + 1} for index, name in enumerate(("et", "ncr", "ed"))]
+    order = ("et", "ncr", "ed", "unused_3")
+    names = [{"name": name, "idx": index + 1} for index, name in enumerate(order)]
     address = f"/datastore/label?image={SIBLINGS[2]}&tag=final"
     server.upload(address, "label", tmp_path / "saved.nii.gz", {"label_info": names})
 

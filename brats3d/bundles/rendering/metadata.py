@@ -14,6 +14,8 @@ SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 )
 
+_LARGEST_NUMBERED = 9
+
 
 def render_metadata(source: BundleSource) -> dict[str, Any]:
     """Metadata by MONAI's schema, with the scores of the run's held-out cases."""
@@ -84,6 +86,17 @@ def _data_source(source: BundleSource) -> str:
     return f"a data set of the user's, files named as in {source.layout}"
 
 
+def _without_gaps(values: dict[str, str]) -> dict[str, str]:
+    """Names in the order of their values; 3D Slicer takes the n-th name of a label server for the value n.
+
+    Values far apart, which only conventions of the user's own have, stay as they are.
+    """
+    largest = max(int(value) for value in values)
+    if largest > _LARGEST_NUMBERED:
+        return dict(sorted(values.items(), key=lambda item: int(item[0])))
+    return {str(value): values.get(str(value), f"unused_{value}") for value in range(largest + 1)}
+
+
 def _words(values: dict[str, str]) -> str:
     return ", ".join(f"{value} = {name}" for value, name in values.items())
 
@@ -109,7 +122,7 @@ def _data_format(source: BundleSource) -> dict[str, Any]:
                 "num_channels": source.out_channels,
                 **shared,
                 "value_range": [],
-                "channel_def": source.label_values(),
+                "channel_def": _without_gaps(source.label_values()),
             }
         },
     }

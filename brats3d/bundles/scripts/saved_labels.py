@@ -11,13 +11,14 @@ from brats3d.errors import DataError
 from brats3d.labels import LabelConvention
 
 _RECORD = "datastore_v2.json"
+_UNUSED = "unused_"  # names in metadata.json of numbers that no class has
 
 
 def convention_of_file(label: str | Path, convention: LabelConvention) -> LabelConvention:
     """Convention of a label map: that of the model, or what was noted when it was saved.
 
-    3D Slicer numbers segments by their order, so that the ET of BraTS 2021, 4, comes back as 3. It tells
-    the server which number is which segment, and the server keeps that beside its ``labels`` folder.
+    3D Slicer numbers segments by their order, which a user may have changed. It tells the server which
+    number is which segment, and the server keeps that beside its ``labels`` folder.
 
     Args:
         label: Label map.
@@ -34,7 +35,8 @@ def convention_of_file(label: str | Path, convention: LabelConvention) -> LabelC
     objects = json.loads(record.read_text(encoding="utf-8"))["objects"]
     image_id = re.sub(r"\.nii(\.gz)?$", "", path.name)
     saved = objects.get(image_id, {}).get("labels", {}).get(tag, {})
-    segments: list[dict[str, Any]] = saved.get("info", {}).get("label_info") or []
+    noted: list[dict[str, Any]] = saved.get("info", {}).get("label_info") or []
+    segments = [segment for segment in noted if not segment["name"].startswith(_UNUSED)]
     if not segments:
         return convention
     known = {name.lower(): name for name in convention.class_names[1:]}
