@@ -14,7 +14,7 @@ from torch import nn
 
 from brats3d import assembly
 from brats3d.bundles.model_card import render_model_card
-from brats3d.bundles.own_case import held_out_case
+from brats3d.bundles.own_case import own_case
 from brats3d.bundles.parity import check_parity
 from brats3d.bundles.rendering import LOGGING, render_configs
 from brats3d.bundles.scripts.ensemble import EnsembleNetwork
@@ -61,7 +61,7 @@ def export(config: ExportConfig) -> Path:
     try:
         _write(making, source, networks, onnx=config.onnx)
         logger.info("comparing the bundle with predict")
-        own = held_out_case(runs[0], source)
+        own = own_case(runs[0], source)
         found = check_parity(making, source, own, as_predicted, networks, onnx=config.onnx)
         write_text(making / "docs" / "README.md", render_model_card(source, found))
         os.rename(making, output)

@@ -1,8 +1,9 @@
-"""A held-out case of the run, laid out so that a bundle can read it whatever its data set looks like."""
+"""A case of the run, laid out so that a bundle can read it whatever its data set looks like."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +18,35 @@ from brats3d.imaging import Geometry, read_volume, write_image
 from brats3d.workflows.runs import RunFolder
 
 logger = logging.getLogger(__name__)
-_NAME = "held_out"
+_NAME = "own_case"
 _WHOLE = (slice(None),) * 3
 
 
-def held_out_case(run: RunFolder, source: BundleSource) -> Case | None:
-    """Return the first test case of a run (else validation case), or None where it cannot be had.
+@dataclass(frozen=True)
+class OwnCase:
+    """A case of the run.
+
+    Attributes:
+        case: Its files.
+        part: Part of the split it is in: test, val or train.
+    """
+
+    case: Case
+    part: str
+
+    @property
+    def shown(self) -> str:
+        """What it is, in words."""
+        return "training case" if self.part == "train" else "held-out case"
+
+
+def own_case(run: RunFolder, source: BundleSource) -> OwnCase | None:
+    """Return the first test case of a run (else validation, else training case), or None.
 
     Runs outlive their data: a data set that has been moved does not stop an export.
     """
     root, split = source.config.data.root, run.split()
-    names = split.test or split.val
-    if root is None or not names:
+    if root is None:
         return None
     try:
         cases = assembly.discover_cases(source.config.data, Path(root)).cases
@@ -36,7 +54,8 @@ def held_out_case(run: RunFolder, source: BundleSource) -> Case | None:
         logger.info("the data set of the run is not to be had (%s)", error.what)
         return None
     known = {case.case_id: case for case in cases}
-    return next((known[name] for name in names if name in known), None)
+    names = ((name, part) for part in ("test", "val", "train") for name in getattr(split, part))
+    return next((OwnCase(known[name], part) for name, part in names if name in known), None)
 
 
 def box_around(labels: NDArray[np.uint8], side: int) -> tuple[slice, ...]:

@@ -2,10 +2,10 @@
 
 The bundle is run by MONAI's own ``monai.bundle.run`` in a process of its own that cannot import this
 package, with every file that holds its network: on a phantom whose files are named as in BraTS, and on a
-held-out case of the run. With ``models/model.pt`` it must say what ``predict`` says, in the precision of
-the run. TorchScript and ONNX Runtime, which compute in float32, must say what the same steps say in
-float32; of a large case they are shown the :data:`SIDE` voxels along each axis around its tumour, since
-on a processor float32 is slow.
+case of the run, held out if there is such a one. With ``models/model.pt`` it must say what ``predict``
+says, in the precision of the run. TorchScript and ONNX Runtime, which compute in float32, must say what
+the same steps say in float32; of a large case they are shown the :data:`SIDE` voxels along each axis
+around its tumour, since on a processor float32 is slow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import nn
 
 from brats3d import assembly
 from brats3d.bundles.agreement import Agreement, Demand, compare
-from brats3d.bundles.own_case import box_around, stage
+from brats3d.bundles.own_case import OwnCase, box_around, stage
 from brats3d.bundles.running import job, run_bundle
 from brats3d.bundles.source import BundleSource
 from brats3d.cases import Case
@@ -74,18 +74,18 @@ class _Trial:
 def check_parity(
     bundle: Path,
     source: BundleSource,
-    own: Case | None,
+    own: OwnCase | None,
     as_predicted: CaseSegmentation,
     networks: Sequence[nn.Module],
     *,
     onnx: bool,
 ) -> list[Agreement]:
-    """Run a written bundle on a phantom and a held-out case, and compare it with this package.
+    """Run a written bundle on a phantom and a case of the run, and compare it with this package.
 
     Args:
         bundle: Folder of the bundle.
         source: What it was made of.
-        own: A held-out case, or None if there is none.
+        own: A case of the run, held out if possible, or None if there is none.
         as_predicted: What ``predict`` uses, on the CPU.
         networks: The networks with their weights, on the CPU.
         onnx: Whether the bundle has a network for ONNX Runtime.
@@ -120,7 +120,7 @@ def check_parity(
 
 
 def _trials(
-    folder: Path, source: BundleSource, own: Case | None, exact: _Runtime, others: Sequence[_Runtime]
+    folder: Path, source: BundleSource, own: OwnCase | None, exact: _Runtime, others: Sequence[_Runtime]
 ) -> list[_Trial]:
     write_phantoms(folder / "phantom", cases=1, size=_PHANTOM_SIZE, seed=0, with_labels=False)
     (phantom,) = discover(folder / "phantom").cases
@@ -132,11 +132,11 @@ def _trials(
     trials = [trial(runtime, "phantom", folder / "phantom", phantom) for runtime in (exact, *others)]
     if own is not None:
         whole, part = folder / "whole", folder / "part"
-        trials.append(trial(exact, "held-out case", whole, stage(own, source, whole)))
+        trials.append(trial(exact, own.shown, whole, stage(own.case, source, whole)))
         box = box_around(trials[-1].expected.labels, SIDE)
-        cut = stage(own, source, part, box)
+        cut = stage(own.case, source, part, box)
         size = " x ".join(str(axis.stop - axis.start) for axis in box)
-        shown = f"held-out case ({size} voxels of it)"
+        shown = f"{own.shown} ({size} voxels of it)"
         trials += [trial(runtime, shown, part, cut) for runtime in others]
     return trials
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -371,13 +372,14 @@ def test_a_file_in_the_way_of_the_output(run_of: Make, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_disk_that_fails_leaves_nothing(
-    run_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def fails(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(exporting, "write_torchscript", full)
+    monkeypatch.setattr(exporting, "write_torchscript", fails)
     output = tmp_path / "bundles" / "x"
     check_fails(
         OutputError, "cannot write the result", output, run=str(run_of("sigmoid")), output=str(output)

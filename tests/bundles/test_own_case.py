@@ -1,7 +1,8 @@
-"""The held-out case that an export is checked on."""
+"""The case of the run that an export is checked on."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brats3d.bundles.own_case import box_around, held_out_case, stage
+from brats3d.bundles.own_case import box_around, own_case, stage
 from brats3d.bundles.source import BundleSource
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
@@ -19,18 +20,35 @@ from brats3d.workflows.runs import RunFolder
 Make = Callable[[str], Path]
 
 
-def test_it_is_the_first_test_case(run_of: Make) -> None:
-    run = RunFolder(run_of("sigmoid"))
-    case = held_out_case(run, BundleSource.of(run))
-    assert case is not None
-    assert case.case_id == run.split().test[0]
+def copied(run: Path, folder: Path) -> RunFolder:
+    return RunFolder(Path(shutil.copytree(run, folder / "run")))
+
+
+@pytest.mark.parametrize(
+    ("test", "val", "part", "shown"),
+    [
+        (1, 1, "test", "held-out case"),
+        (0, 1, "val", "held-out case"),
+        (0, 0, "train", "training case"),
+    ],
+)
+def test_it_is_held_out_if_any_case_was(
+    run_of: Make, tmp_path: Path, test: int, val: int, part: str, shown: str
+) -> None:
+    run = copied(run_of("sigmoid"), tmp_path)
+    split = json.loads((run.path / "split.json").read_text())
+    split |= {"test": split["test"][:test], "val": split["val"][:val]}
+    (run.path / "split.json").write_text(json.dumps(split))
+    own = own_case(run, BundleSource.of(run))
+    assert own is not None
+    assert (own.case.case_id, own.part, own.shown) == (split[part][0], part, shown)
 
 
 def test_a_run_whose_data_are_gone_has_none(run_of: Make, tmp_path: Path) -> None:
-    run = RunFolder(Path(shutil.copytree(run_of("sigmoid"), tmp_path / "run")))
+    run = copied(run_of("sigmoid"), tmp_path)
     config = run.path / "config.yaml"
     config.write_text(config.read_text().replace(f"{run.config().data.root}", str(tmp_path / "gone")))
-    assert held_out_case(run, BundleSource.of(run)) is None
+    assert own_case(run, BundleSource.of(run)) is None
 
 
 @pytest.mark.parametrize("layout", ["brats2023", "msd"])
@@ -57,11 +75,11 @@ def test_a_box_around_what_is_marked_stays_inside() -> None:
 def test_a_part_of_it_lies_where_it_lay(run_of: Make, tmp_path: Path) -> None:
     run = RunFolder(run_of("sigmoid"))
     source = BundleSource.of(run)
-    case = held_out_case(run, source)
-    assert case is not None
+    own = own_case(run, source)
+    assert own is not None
     box = (slice(3, 20), slice(0, 9), slice(10, 32))
-    staged = stage(case, source, tmp_path / "staged", box)
-    voxels, geometry = read_volume(case.images["t1"])
+    staged = stage(own.case, source, tmp_path / "staged", box)
+    voxels, geometry = read_volume(own.case.images["t1"])
     found, grid = read_volume(staged.images["t1"])
     np.testing.assert_array_equal(found, voxels[box])
     assert grid.shape == found.shape
