@@ -349,6 +349,17 @@ def test_the_modules_of_two_bundles_are_kept_apart(case: Path, tmp_path: Path) -
 
 
 CLASSES = {"0": "background", "1": "Edema", "2": "NCR/NET", "3": "Enhancing Tumour"}
+GAP = {"0": "Background", "1": "NCR", "2": "ED", "3": "unused_3", "4": "ET"}
+
+
+def test_a_trusted_bundle_gives_label_values_with_a_gap(case: Path, tmp_path: Path) -> None:
+    rule = "$lambda x: torch.where(x[[0]] > 0, 4.0, torch.where(x[[2]] > 0, 2.0, 0.0))"
+    steps: list[Config] = [{"_target_": "Lambdad", "keys": "pred", "func": rule}]
+    bundle = foreign_bundle(tmp_path / "b", foreign_config(steps=steps), GAP)
+    (written,) = predict(job(bundle, case, tmp_path / "p", trust=True, convention="brats2023"))
+    et, _, wt = brighter(case)
+    assert (read_volume(written)[0][et] == 3).mean() > 0.99
+    assert set(np.unique(read_volume(written)[0][wt & ~et])) <= {0, 2}
 
 
 @pytest.mark.parametrize("one_channel", [True, False])
@@ -405,6 +416,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
             b, "metadata.json", _channels("outputs", "pred", {"0": "background", "1": "spleen"})
         ),
         "channels of the bundle cannot be understood",
+    ),
+    "a value without a name": (
+        lambda b: change(b, "metadata.json", _channels("outputs", "pred", {"0": "background", "2": "ED"})),
+        "not what its metadata say",
     ),
     "no metadata": (
         lambda b: (b / "configs" / "metadata.json").write_text("{}"),

@@ -56,6 +56,7 @@ _TISSUES: Mapping[str, str] = MappingProxyType(
         "resectioncavity": "RC",
     }
 )
+_UNUSED = re.compile(r"unused\d*")
 
 
 def input_modalities(bundle: BundleFolder) -> tuple[str, ...]:
@@ -92,6 +93,8 @@ def output_tissues(bundle: BundleFolder) -> dict[int, str]:
         RunError: The metadata do not name them, or name something else.
     """
     names = _channel_def(bundle, "outputs", "pred")
+    # Servers count names without gaps, so that values of no tissue have one too.
+    names = {value: name for value, name in names.items() if not _UNUSED.fullmatch(_plain(name))}
     tissues = {value: _TISSUES.get(_plain(name)) for value, name in names.items()}
     found = {value: name for value, name in tissues.items() if name is not None and name != BACKGROUND}
     known = None not in tissues.values() and tissues.get(0) == BACKGROUND

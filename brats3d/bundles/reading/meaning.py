@@ -61,10 +61,10 @@ class OutputMeaning:
             nested = Postprocessing().regions(masks, self.convention, voxel_volume_ml=1e-3)
             return self.convention.classes_from_regions(nested)
         values = np.array([0, *sorted(self.convention.tissues)], dtype=np.uint8)
-        if channels == len(values):
+        if values.tolist() == [*range(channels)]:
             return self.convention.to_classes(values[voxels.argmax(axis=0)])
         if channels != 1 or not np.isin(voxels, values).all():
-            told = f"one channel with the values {values.tolist()}, or {len(values)} channels"
+            told = f"one channel with the values {values.tolist()}, or a channel for each from 0 on"
             raise _not_told(voxels, told, bundle)
         return self.convention.to_classes(voxels[0].astype(np.uint8))
 
@@ -104,7 +104,7 @@ def _not_told(voxels: NDArray[np.float32], expected: str, bundle: Path) -> RunEr
     return RunError(
         "the result of the bundle is not what its metadata say",
         where=bundle,
-        got=f"{len(voxels)} channels with the values {shown}",
+        got=f"shape {voxels.shape} with the values {shown}",
         expected=f"{expected}, as network_data_format.outputs.pred.channel_def has it",
         remedy="correct metadata.json, or the postprocessing",
     )

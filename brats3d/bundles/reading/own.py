@@ -81,8 +81,10 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
         # A value that is an expression would come back unchanged.
         executed = holds_programs([[to_plain(member.config), member.labels()] for member in source.members])
         rendered = json.loads(json.dumps(render_whole_inference(source)))
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise UnfamiliarError(f"it cannot be read as an export: {error!r}"[:200]) from error
+    except KeyError as error:
+        raise UnfamiliarError(f"{error} is missing") from error
+    except (IndexError, TypeError, AttributeError, ValueError) as error:
+        raise UnfamiliarError("a part of it has another form") from error
     if executed:
         raise UnfamiliarError("an expression stands where the export writes a value")
     places = {
