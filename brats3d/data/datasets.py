@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from brats3d.data.store import StoredCase
+from brats3d.data.store import StoredArray, StoredCase
 
 Sample = dict[str, Tensor]
 Augmentation = Callable[[Any, int], Any]
@@ -62,6 +62,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         augmentation: Augmentation,
         seed: int,
         mixing: Mixing | None = None,
+        as_stored: bool = False,
     ) -> None:
         """Sample ``cases``.
 
@@ -72,6 +73,8 @@ class _RandomSamples(Dataset[Sample], ABC):
             augmentation: Called with a sample and a seed.
             seed: Seed of everything drawn.
             mixing: Called before it with a sample, one of another case, and a seed.
+            as_stored: Patches that are not mixed are handed to the augmentation as they are stored,
+                float16, which is half as much to move; else float32.
         """
         assert cases
         self.cases = list(cases)
@@ -80,6 +83,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         self.augmentation = augmentation
         self.seed = seed
         self.mixing = mixing
+        self.dtype = np.float16 if as_stored and mixing is None else np.float32
 
     def __getitem__(self, number: int) -> Sample:
         """Make sample ``number``: image float32 ``(C, *S)``, classes uint8 ``(1, *S)``."""
@@ -126,8 +130,8 @@ class PatchDataset(_RandomSamples):
             for axis, (extent, side) in enumerate(zip(classes.shape, self.size, strict=True))
         ]
         return {
-            "image": torch.from_numpy(read_box(image, corner, self.size).astype(np.float32)),
-            "classes": torch.from_numpy(read_box(classes[None], corner, self.size)),
+            "image": torch.from_numpy(read_box(image, corner, self.size, self.dtype)),
+            "classes": torch.from_numpy(read_box(classes, corner, self.size, np.uint8))[None],
         }
 
 
@@ -171,8 +175,9 @@ class SliceDataset(_RandomSamples):
     ) -> Sample:
         first, end = self.ranges[case.case_id]
         index = int(generator.integers(first, end)) if centre is None else int(centre[self.axis])
-        image = np.take(case.image(), index, axis=self.axis + 1).astype(np.float32)
-        classes = np.take(case.classes(), index, axis=self.axis)
+        plane = tuple(index if axis == self.axis else slice(None) for axis in range(3))
+        image = case.image()[(slice(None), *plane)].astype(np.float32)
+        classes = case.classes()[plane]
         resize = torch.nn.functional.interpolate
         image_1chw = torch.from_numpy(image)[None]
         classes_11hw = torch.from_numpy(np.ascontiguousarray(classes))[None, None]
@@ -196,24 +201,29 @@ class CaseDataset(Dataset[StoredCase]):
         return len(self.cases)
 
 
-def read_box(array: NDArray[Any], corner: Sequence[int], size: Sequence[int]) -> NDArray[Any]:
-    """Copy a box out of ``(C, *S)``; what lies outside the array is zero.
+def read_box(
+    array: StoredArray | NDArray[Any], corner: Sequence[int], size: Sequence[int], dtype: DTypeLike
+) -> NDArray[Any]:
+    """Copy a box out of an array; what lies outside the array is zero.
 
     Args:
-        array: Array, possibly memory-mapped; only the box is read.
+        array: Array ``(*S)`` or ``(C, *S)``, perhaps stored; only the box is read.
         corner: First voxel of the box along each spatial axis; may be negative.
         size: Extent of the box.
+        dtype: Type of the copy.
     """
+    leading = tuple(array.shape[: len(array.shape) - len(size)])
+    everything = (slice(None),) * len(leading)
     spans = [
         (max(0, low), max(0, low, min(extent, low + side)))
-        for low, side, extent in zip(corner, size, array.shape[1:], strict=True)
+        for low, side, extent in zip(corner, size, array.shape[len(leading) :], strict=True)
     ]
-    inside = array[(slice(None), *(slice(low, high) for low, high in spans))]
-    if inside.shape[1:] == tuple(size):
-        return np.array(inside)
-    box = np.zeros((array.shape[0], *size), dtype=array.dtype)
+    inside = array[(*everything, *(slice(low, high) for low, high in spans))]
+    if inside.shape[len(leading) :] == tuple(size):
+        return inside.astype(dtype, copy=isinstance(array, np.ndarray))  # else it is a copy already
+    box = np.zeros((*leading, *size), dtype=dtype)
     target = tuple(slice(low - first, high - first) for (low, high), first in zip(spans, corner, strict=True))
-    box[(slice(None), *target)] = inside
+    box[(*everything, *target)] = inside
     return box
 
 

@@ -8,52 +8,92 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from brats3d.cases import Case
 from brats3d.data.store import PreparedStore, StoredCase
+from brats3d.errors import ConfigError
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.workflows.messages import progress_over
-from brats3d.workflows.prepared_case import find_prepared, prepare_case
+from brats3d.workflows.prepared_case import find_prepared, prepare_case, prepare_unless_busy
 
 logger = logging.getLogger(__name__)
 
-# A case takes up to 1.5 GiB while it is prepared; two at a time keep well below the memory limit.
-_MOST_THREADS = 2
+_CASE_BYTES = 3 * 2**29
+"""What a case takes at most while it is prepared."""
+_MOST_UNASKED = 8
 
 
 def prepare_cases(
-    cases: Sequence[Case], preprocessing: Preprocessing, store: PreparedStore
+    cases: Sequence[Case], preprocessing: Preprocessing, store: PreparedStore, jobs: int | None = None
 ) -> list[StoredCase]:
     """Return the prepared form of labelled cases, preparing those the store does not have.
+
+    Other processes may do the same at the same time: cases are then shared out between them.
 
     Args:
         cases: Cases with a label map.
         preprocessing: Settings.
         store: Where prepared cases are kept.
+        jobs: Cases at a time; None: as many as cores and free memory allow.
 
     Raises:
+        ConfigError: Less than one case at a time.
         DataError: A file of a case is missing, torn or inconsistent.
         OutputError: The store cannot be written to.
     """
+    at_once = _at_once(jobs)
     for case in cases:
         case.require(preprocessing.modalities, label=True)
-    waiting = [case for case in cases if find_prepared(case, preprocessing, store) is None]
-    _in_threads(lambda case: prepare_case(case, preprocessing, store), waiting)
-    found = [find_prepared(case, preprocessing, store) for case in cases]
-    return [entry for entry in found if entry is not None]
+    store.sweep()
+    found: dict[str, StoredCase] = {}
+    waiting = []
+    for case in cases:
+        entry = find_prepared(case, preprocessing, store)
+        if entry is None:
+            waiting.append(case)
+        else:
+            found[case.case_id] = entry
+    if waiting:
+        found |= _prepare(waiting, preprocessing, store, at_once)
+    return [found[case.case_id] for case in cases]
 
 
-def _in_threads(prepare: Callable[[Case], object], waiting: Sequence[Case]) -> None:
-    if not waiting:
-        return
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        futures = [pool.submit(prepare, case) for case in waiting]
+def _prepare(
+    cases: Sequence[Case], preprocessing: Preprocessing, store: PreparedStore, at_once: int
+) -> dict[str, StoredCase]:
+    done = _in_threads(lambda case: prepare_unless_busy(case, preprocessing, store), cases, at_once)
+    busy = [case for case in cases if done[case.case_id] is None]
+    if busy:
+        logger.info("waiting for another process that prepares %s", ", ".join(case.case_id for case in busy))
+        done |= _in_threads(lambda case: prepare_case(case, preprocessing, store), busy, at_once)
+    if len(cases) > len(busy):
+        logger.info("prepared %d cases", len(cases) - len(busy))
+    return {name: entry for name, entry in done.items() if entry is not None}
+
+
+def _in_threads(
+    prepare: Callable[[Case], StoredCase | None], cases: Sequence[Case], at_once: int
+) -> dict[str, StoredCase | None]:
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = {case.case_id: pool.submit(prepare, case) for case in cases}
         try:
-            for future in progress_over(futures, "preparing cases"):
-                future.result()
+            return {name: futures[name].result() for name in progress_over(list(futures), "preparing cases")}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    logger.info("prepared %d cases", len(waiting))
+
+
+def _at_once(jobs: int | None) -> int:
+    if jobs is not None and jobs < 1:
+        raise ConfigError("nobody to prepare the cases", where="jobs", got=jobs, expected="1 or more")
+    room = max(1, psutil.virtual_memory().available // _CASE_BYTES)
+    if jobs is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, _MOST_UNASKED, room)
+    if jobs > room:
+        logger.warning("%d cases at a time instead of %d: the free memory holds no more", room, jobs)
+    return min(jobs, room)
 
 
 def store_folder(configured: str | None, runs: str) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from brats3d.cases import Case
-from brats3d.data.store import PreparedStore, StoredCase, fingerprint
+from brats3d.data.store import Origin, PreparedStore, StoredCase, codec
+from brats3d.errors import DataError
 from brats3d.labels import Region
 from brats3d.transforms.preprocessing import Preprocessing
 
@@ -16,31 +18,60 @@ def find_prepared(case: Case, preprocessing: Preprocessing, store: PreparedStore
     Raises:
         DataError: A file of the case is missing.
     """
-    return store.find(case.case_id, _key(case, preprocessing))
+    return store.look_up(origin_of(case, preprocessing))
 
 
 def prepare_case(case: Case, preprocessing: Preprocessing, store: PreparedStore) -> StoredCase:
-    """Prepare a labelled case and keep it in the store.
+    """Return the prepared form of a labelled case; whoever is first prepares it, others wait.
 
     Raises:
-        DataError: A file of the case is missing, torn or inconsistent.
+        DataError: A file of the case is missing, torn or inconsistent, or changes meanwhile.
         OutputError: The store cannot be written to.
     """
-    prepared = preprocessing.prepare(case, with_label=True)
-    return store.write(
-        case.case_id,
-        _key(case, preprocessing),
-        image=prepared.image,
-        classes=prepared.classes,
-        record={"restoration": prepared.restoration.to_dict()},
-    )
+    done = prepare_unless_busy(case, preprocessing, store, wait=True)
+    assert done is not None
+    return done
 
 
-def _key(case: Case, preprocessing: Preprocessing) -> str:
-    paths = [case.images[modality] for modality in preprocessing.modalities]
-    paths += [path for path in (case.label, case.brain_mask) if path is not None]
+def prepare_unless_busy(
+    case: Case, preprocessing: Preprocessing, store: PreparedStore, *, wait: bool = False
+) -> StoredCase | None:
+    """Prepare a labelled case and keep it in the store, or return None while somebody else does.
+
+    Raises:
+        DataError: A file of the case is missing, torn or inconsistent, or changes meanwhile.
+        OutputError: The store cannot be written to.
+    """
+    origin = origin_of(case, preprocessing)
+    states, key = origin.states(), origin.key(codec())
+    with store.turn(case.case_id, key, wait=wait) as mine:
+        if not mine:
+            return None
+        found = store.find(case.case_id, key)
+        if found is None:
+            prepared = preprocessing.prepare(case, with_label=True)
+            if origin.states() != states:
+                raise DataError(
+                    "a file changed while it was prepared",
+                    where=case.case_id,
+                    remedy="start again when the data set is complete",
+                )
+            record = {"restoration": prepared.restoration.to_dict()}
+            found = store.write(
+                case.case_id, key, image=prepared.image, classes=prepared.classes, record=record
+            )
+        store.remember(origin, key, states)
+        return found
+
+
+def origin_of(case: Case, preprocessing: Preprocessing) -> Origin:
+    """Files and settings of the prepared form of a case."""
+    files: dict[str, Path] = {modality: case.images[modality] for modality in preprocessing.modalities}
+    files |= {
+        role: path for role, path in (("label", case.label), ("mask", case.brain_mask)) if path is not None
+    }
     convention = (case.convention.tissues, case.convention.regions, case.channels)
-    return fingerprint(paths, f"{preprocessing.key()}|{_canonical(convention)}")
+    return Origin(case.case_id, files, f"{preprocessing.key()}|{_canonical(convention)}")
 
 
 def _canonical(value: object) -> str:

@@ -1,18 +1,26 @@
-"""The store of prepared cases: identity of entries, memory mapping, and writes that fail or race."""
+"""The store of prepared cases: identity and damage of entries, reading in parts, writes that fail or race."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import pickle
+import shutil
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from brats3d.data import store as store_module
-from brats3d.data.store import PreparedStore, StoredCase, fingerprint
+from brats3d.data.store import Origin, PreparedStore, StoredCase, codec
+from brats3d.data.store import arrays as arrays_module
+from brats3d.data.store import origin as origin_module
+from brats3d.data.store.entry import fault
+from brats3d.data.store.origin import content_hash
 from brats3d.errors import DataError, OutputError
 
 SHAPE = (6, 7, 8)
@@ -56,12 +64,50 @@ def test_arrays_in_any_memory_order_are_kept(store: PreparedStore) -> None:
     np.testing.assert_array_equal(entry.classes(), classes)
 
 
-def test_arrays_are_memory_mapped_and_read_only(store: PreparedStore) -> None:
+INDICES = [
+    (slice(None), slice(1, 4), slice(0, 7), slice(3, 3)),
+    (slice(None), slice(1, 400), slice(-3, None), slice(2, 5)),
+    1,
+    (-1, 2),
+    (..., 4),
+    (slice(None), 0, slice(None), -1),
+    (slice(None, None, 2), slice(3, 1)),
+    np.array([1, 0, 1]),
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+@pytest.mark.parametrize("kind", ["b2nd", "npy"])
+def test_parts_are_what_numpy_gives(
+    store: PreparedStore, monkeypatch: pytest.MonkeyPatch, index: object, kind: str
+) -> None:
+    if kind == "npy":
+        monkeypatch.setattr(arrays_module.importlib.util, "find_spec", lambda name: None)
     entry = write(store)
-    for array in (entry.image(), entry.classes()):
-        assert isinstance(array, np.memmap)
-        with pytest.raises(ValueError, match="read-only"):
-            array[...] = 0
+    assert (entry.folder / f"image.{kind}").is_file()
+    part, expected = entry.image()[index], arrays()[0].astype(np.float16)[index]
+    assert part.dtype == np.float16
+    np.testing.assert_array_equal(part, expected)
+    part[...] = 0  # a copy, not the file
+    np.testing.assert_array_equal(entry.image()[index], expected)
+
+
+def test_an_index_outside_is_an_error(store: PreparedStore) -> None:
+    with pytest.raises(IndexError):
+        write(store).image()[2]
+
+
+def test_larger_than_a_chunk(store: PreparedStore) -> None:
+    image = np.random.default_rng(0).normal(size=(2, 70, 65, 131)).astype(np.float16)
+    entry = store.write("case", "k", image=image, classes=None, record={})
+    np.testing.assert_array_equal(entry.image(), image)
+    np.testing.assert_array_equal(entry.image()[:, 60:70, 1:65, 63:130], image[:, 60:70, 1:65, 63:130])
+
+
+def test_stored_cases_cross_process_borders(store: PreparedStore) -> None:
+    entry = write(store)
+    copied = pickle.loads(pickle.dumps(entry))
+    np.testing.assert_array_equal(copied.image(), entry.image())
 
 
 def test_foreground_positions_have_the_class_they_are_kept_for(store: PreparedStore) -> None:
@@ -107,56 +153,97 @@ def test_a_folder_without_a_record_is_no_entry(store: PreparedStore) -> None:
     assert store.find("case", "k") is None
 
 
-@pytest.mark.parametrize("change", ["content", "time", "settings", "path", "order"])
-def test_fingerprint_follows_files_and_settings(tmp_path: Path, change: str) -> None:
-    first, second = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
-    first.write_bytes(b"123")
-    second.write_bytes(b"123")
-    before = fingerprint([first, second], "settings")
-    assert fingerprint([first, second], "settings") == before
-    paths, settings = [first, second], "settings"
-    if change == "content":
-        first.write_bytes(b"1234")
-    elif change == "time":
-        os.utime(first, ns=(1, 1))
-    elif change == "settings":
-        settings = "others"
-    elif change == "path":
-        paths[1] = second.rename(tmp_path / "c.nii.gz")
-    else:
-        paths.reverse()
-    assert fingerprint(paths, settings) != before
+def origin(files: dict[str, Path], settings: str = "settings", case_id: str = "case") -> Origin:
+    return Origin(case_id, files, settings)
 
 
-def test_fingerprint_is_that_of_the_file_behind_a_link(tmp_path: Path) -> None:
-    file, link = tmp_path / "a", tmp_path / "link"
-    file.write_bytes(b"1")
-    link.symlink_to(file)
-    assert fingerprint([link], "s") == fingerprint([file], "s")
+class TestOrigins:
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> dict[str, Path]:
+        made = {"t1": tmp_path / "a.nii.gz", "label": tmp_path / "b.nii.gz"}
+        for role, path in made.items():
+            path.write_bytes(role.encode())
+        return made
 
+    @pytest.mark.parametrize("change", ["content", "settings", "roles", "codec"])
+    def test_the_key_follows_content_and_settings(self, files: dict[str, Path], change: str) -> None:
+        before = origin(files).key("b2nd")
+        assert origin(dict(reversed(files.items()))).key("b2nd") == before
+        settings, codec = "settings", "b2nd"
+        if change == "content":
+            files["t1"].write_bytes(b"t2")
+        elif change == "settings":
+            settings = "others"
+        elif change == "roles":
+            files["mask"] = files.pop("label")
+        else:
+            codec = "npy"
+        assert origin(files, settings).key(codec) != before
 
-def test_fingerprint_of_a_missing_file_names_it(tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "gone")
-    with pytest.raises(DataError, match="not found") as caught:
-        fingerprint([link], "s")
-    assert caught.value.where == link
+    @pytest.mark.parametrize("change", ["time", "path", "link"])
+    def test_the_key_is_that_of_the_content_wherever_it_lies(
+        self, files: dict[str, Path], tmp_path: Path, change: str
+    ) -> None:
+        before = origin(files).key("b2nd")
+        if change == "time":
+            os.utime(files["t1"], ns=(1, 1))
+        elif change == "path":
+            files["t1"] = files["t1"].rename(tmp_path / "moved")
+        else:
+            (tmp_path / "link").symlink_to(files["t1"])
+            files["t1"] = tmp_path / "link"
+        assert origin(files).key("b2nd") == before
+
+    def test_a_forged_time_hides_no_change(self, files: dict[str, Path]) -> None:
+        before, status = origin(files).key("b2nd"), files["t1"].stat()
+        files["t1"].write_bytes(b"xx")
+        os.utime(files["t1"], ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert files["t1"].stat().st_size == status.st_size
+        assert origin(files).key("b2nd") != before
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path / "gone")
+        with pytest.raises(DataError, match="not found") as caught:
+            origin({"t1": link}).key("b2nd")
+        assert caught.value.where == link
+
+    def test_files_are_read_again_only_where_something_about_them_changed(
+        self, files: dict[str, Path], store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = origin(files)
+        key = own.key(codec())
+        write(store, key)
+        store.remember(own, key, own.states())
+        read: list[str] = []
+        monkeypatch.setattr(
+            origin_module, "content_hash", lambda state: read.append(state.path) or content_hash(state)
+        )
+        assert store.look_up(own) is not None
+        assert read == []
+        os.utime(files["t1"])
+        assert store.look_up(own) is not None
+        assert str(files["t1"]) in read
+        read.clear()
+        assert store.look_up(own) is not None
+        assert read == []
+        files["t1"].write_bytes(b"other")
+        assert store.look_up(own) is None
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-@pytest.mark.parametrize("failing", ["image.npy", "foreground.npz", "record.json"])
+@pytest.mark.parametrize("failing", ["image", "foreground", "record"])
 def test_a_failing_write_leaves_nothing(
     store: PreparedStore, monkeypatch: pytest.MonkeyPatch, failing: str, number: int
 ) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise OSError(number, os.strerror(number))
+    write_bytes = Path.write_bytes
 
-    if failing == "image.npy":
-        monkeypatch.setattr(store_module, "_save", fail)
-    elif failing == "foreground.npz":
-        monkeypatch.setattr(np, "savez", fail)
-    else:
-        monkeypatch.setattr(Path, "write_text", fail)
+    def fail(path: Path, data: bytes) -> int:
+        if path.stem == failing:
+            raise OSError(number, os.strerror(number))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OutputError) as caught:
         write(store)
     assert caught.value.where == store.folder
@@ -216,22 +303,170 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named(store: PreparedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        """A device that takes the header and no more."""
-
-        def __init__(self) -> None:
-            self.file = open("/dev/full", "wb", buffering=0)
-
-        def __enter__(self) -> object:
-            return self.file
-
-        def __exit__(self, *error: object) -> None:
-            self.file.close()
-
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")
-    monkeypatch.setattr(Path, "open", lambda *args, **kwargs: Full())
+
+    def fill(path: Path, data: bytes) -> int:
+        with open("/dev/full", "wb", buffering=0) as device:
+            return device.write(data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
     with pytest.raises(OutputError, match="free space") as caught:
         write(store)
     assert caught.value.got == os.strerror(errno.ENOSPC)
     assert list(store.folder.iterdir()) == []
+
+
+class TestDamage:
+    """What can happen to an entry, found by its sizes and headers or when it is read."""
+
+    @pytest.mark.parametrize("file", ["image.b2nd", "classes.b2nd", "foreground.npz", "record.json"])
+    @pytest.mark.parametrize("harm", ["removed", "cut", "emptied", "head"])
+    def test_is_found_without_reading_everything(self, store: PreparedStore, file: str, harm: str) -> None:
+        path = write(store).folder / file
+        content = path.read_bytes()
+        if harm == "removed":
+            path.unlink()
+        elif harm == "cut":
+            path.write_bytes(content[:-1])
+        elif harm == "emptied":
+            path.write_bytes(b"")
+        else:
+            path.write_bytes(bytes([content[0] ^ 255]) + content[1:])
+        assert store.find("case", "k") is None
+        write(store)
+        assert store.find("case", "k") is not None
+        assert [entry.name for entry in store.folder.iterdir()] == ["case-k"]
+
+    def test_within_a_file_is_found_by_reading_it(self, store: PreparedStore) -> None:
+        image = np.random.default_rng(0).normal(size=(4, 64, 64, 64)).astype(np.float16)
+        entry = store.write("case", "k", image=image, classes=None, record={})
+        path = entry.folder / "image.b2nd"
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 255
+        path.write_bytes(content)
+        assert store.find("case", "k") is not None
+        assert fault(entry.folder, thorough=False) is None
+        assert fault(entry.folder, thorough=True) == "image.b2nd is not what was written"
+
+    @pytest.mark.parametrize("harm", ["cut", "filled"])
+    def test_met_by_a_reader_is_told_and_the_entry_not_used_again(
+        self, store: PreparedStore, harm: str
+    ) -> None:
+        image = np.random.default_rng(0).normal(size=(4, 64, 64, 64)).astype(np.float16)
+        entry = store.write("case", "k", image=image, classes=None, record={})
+        path = entry.folder / "image.b2nd"
+        content = path.read_bytes()
+        if harm == "cut":
+            path.write_bytes(content[:10_000])
+        else:
+            path.write_bytes(content[:5000] + b"\xa5" * (len(content) - 5000))
+        with pytest.raises(DataError, match="damaged") as caught:
+            np.asarray(entry.image())
+        assert caught.value.where == path
+        assert "prepared anew" in str(caught.value.remedy)
+        assert store.find("case", "k") is None
+        store.write("case", "k", image=image, classes=None, record={})
+        found = store.find("case", "k")
+        assert found is not None
+        np.testing.assert_array_equal(found.image(), image)
+
+    @pytest.mark.parametrize("read", ["image", "classes", "foreground", "record"])
+    def test_a_store_that_is_gone(self, store: PreparedStore, read: str) -> None:
+        entry = write(store)
+        if read in ("image", "classes"):
+            entry.classes()  # knows its record
+        shutil.rmtree(store.folder)
+        with pytest.raises(DataError, match="gone") as caught:
+            np.asarray(getattr(entry, read)()) if read in ("image", "classes") else getattr(entry, read)
+        assert "prepared anew" in str(caught.value.remedy)
+
+
+class TestTurns:
+    def test_one_at_a_time(self, store: PreparedStore) -> None:
+        with store.turn("case", "k", wait=False) as first:
+            with store.turn("case", "k", wait=False) as second, store.turn("other", "k", wait=False) as third:
+                assert (first, second, third) == (True, False, True)
+        with store.turn("case", "k", wait=False) as again:
+            assert again
+        assert list(store.folder.iterdir()) == []
+
+    def test_waiting_ends_with_the_others_turn(self, store: PreparedStore) -> None:
+        order = []
+
+        def follow() -> None:
+            with store.turn("case", "k", wait=True) as mine:
+                order.append(("second", mine))
+
+        thread = threading.Thread(target=follow)
+        with store.turn("case", "k", wait=False):
+            thread.start()
+            thread.join(0.3)
+            order.append(("first", True))
+        thread.join()
+        assert order == [("first", True), ("second", True)]
+        assert list(store.folder.iterdir()) == []
+
+    def test_many_threads_never_meet(self, store: PreparedStore) -> None:
+        inside, most = 0, 0
+
+        def enter() -> None:
+            nonlocal inside, most
+            for _ in range(5):
+                with store.turn("case", "k", wait=True):
+                    inside += 1
+                    most = max(most, inside)
+                    time.sleep(0.001)
+                    inside -= 1
+
+        threads = [threading.Thread(target=enter) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most == 1
+        assert list(store.folder.iterdir()) == []
+
+    def test_leftovers_of_a_killed_process_are_swept_and_those_of_a_living_one_kept(
+        self, store: PreparedStore
+    ) -> None:
+        write(store)
+        script = (
+            "import sys, time; from pathlib import Path; from brats3d.data.store import PreparedStore\n"
+            "store = PreparedStore(Path(sys.argv[1]))\n"
+            "with store.turn(sys.argv[2], 'k', wait=False):\n"
+            "    (store.folder / f'.{sys.argv[2]}-k.0123abcd.tmp').mkdir()\n"
+            "    print('ready', flush=True); time.sleep(600)"
+        )
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(store.folder), name], stdout=subprocess.PIPE, text=True
+            )
+            for name in ("killed", "living")
+        ]
+        try:
+            for process in processes:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+            processes[0].kill()
+            processes[0].wait()
+            store.sweep()
+            left = {path.name for path in store.folder.iterdir()}
+            assert left == {"case-k", ".living-k.lock", ".living-k.0123abcd.tmp"}
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+        store.sweep()
+        assert [path.name for path in store.folder.iterdir()] == ["case-k"]
+
+    def test_without_locks_everybody_has_a_turn(
+        self, store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unsupported(*args: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr("fcntl.flock", unsupported)
+        with store.turn("case", "k", wait=True) as first, store.turn("case", "k", wait=True) as second:
+            assert (first, second) == (True, True)
+        assert list(store.folder.iterdir()) == []

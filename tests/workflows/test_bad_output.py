@@ -221,7 +221,7 @@ def test_an_interrupted_fit_without_a_checkpoint_leaves_no_run(
         raise KeyboardInterrupt
 
     if moment == "preparation":
-        monkeypatch.setattr(np.lib.format, "write_array_header_1_0", interrupt)
+        monkeypatch.setattr(np, "savez", interrupt)
     else:
         monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -20,8 +20,8 @@ from brats3d.errors import DataError
 from brats3d.labels import custom_convention
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.transforms.restoration import Restoration
-from brats3d.workflows import prepared_case
 from brats3d.workflows.preparation import prepare_cases, store_folder
+from brats3d.workflows.prepared_case import origin_of
 
 PREPROCESSING = Preprocessing()
 
@@ -137,8 +137,8 @@ def test_keys_are_the_same_in_every_process(cases: list[Case]) -> None:
     script = (
         "import sys; from brats3d.data.discovery import discover;"
         "from brats3d.transforms.preprocessing import Preprocessing;"
-        "from brats3d.workflows.prepared_case import _key;"
-        "print(_key(discover(sys.argv[1]).cases[0], Preprocessing()))"
+        "from brats3d.workflows.prepared_case import origin_of;"
+        "print(origin_of(discover(sys.argv[1]).cases[0], Preprocessing()).key('b2nd'))"
     )
     # Sets of words are ordered by a hash that every process draws anew.
     finished = subprocess.run(
@@ -148,7 +148,7 @@ def test_keys_are_the_same_in_every_process(cases: list[Case]) -> None:
         text=True,
         check=True,
     )
-    assert finished.stdout.strip() == prepared_case._key(cases[0], PREPROCESSING)
+    assert finished.stdout.strip() == origin_of(cases[0], PREPROCESSING).key("b2nd")
 
 
 def test_a_case_without_a_label_map_is_found_before_any_is_prepared(
