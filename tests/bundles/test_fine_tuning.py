@@ -214,6 +214,17 @@ def test_without_validation_cases_the_last_weights_are_kept(tmp_path: Path) -> N
     assert kept_epochs(tmp_path / "a.pt", epochs=3) == [3]
 
 
+def test_networks_that_are_not_trained_with_it_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("model.ts", "model.onnx", "notes.txt"):
+        (tmp_path / name).touch()
+    with caplog.at_level("WARNING"):
+        kept_epochs(tmp_path / "model.pt", epochs=1)
+    named = {record.args[0].name for record in caplog.records}
+    assert named == {"model.ts", "model.onnx"}
+
+
 def test_one_of_several_processes_writes(tmp_path: Path) -> None:
     assert kept_epochs(tmp_path / "a.pt", 0.1, 0.2, epochs=1, rank=1) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -98,7 +99,7 @@ class BestWeights:
     """Validates before the training and after its epochs; keeps weights that are as good as any before.
 
     What was there before the training stays unless the training does as well. Without validation
-    cases the last weights are kept.
+    cases the last weights are kept. Exports of the network beside the file are not made anew.
 
     Args:
         network: What is trained.
@@ -153,3 +154,6 @@ class BestWeights:
         with atomic_path(self.path) as temporary:
             torch.save({"model": state}, temporary)
         logger.info("the weights after epoch %d are now in %s", engine.state.epoch, self.path)
+        for other in sorted(Path(self.path).parent.glob("*")):
+            if other.suffix in (".ts", ".onnx"):
+                logger.warning("%s still holds the weights from before the training", other)
