@@ -9,13 +9,20 @@ from brats3d.assembly.cases import (
 )
 from brats3d.assembly.hardware import Hardware, hardware
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
-from brats3d.assembly.samples import build_augmentation, build_training_data
+from brats3d.assembly.samples import (
+    augmentation_settings,
+    build_augmentation,
+    build_batch_augmentation,
+    build_training_data,
+)
 from brats3d.assembly.settings import check_settings
 from brats3d.assembly.training import build_clock, build_module, build_trainer
 
 __all__ = [
     "Hardware",
+    "augmentation_settings",
     "build_augmentation",
+    "build_batch_augmentation",
     "build_clock",
     "build_head",
     "build_module",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from brats3d.data.store import StoredCase
     from brats3d.training.datamodule import PatchDataModule
     from brats3d.transforms.augmentation import Augmentation
+    from brats3d.transforms.batch_augmentation.batch import BatchAugmentation
     from brats3d.transforms.transplantation import Transplantation
 
 
@@ -33,20 +34,24 @@ def build_training_data(
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
         workers=_workers(config.data.workers, device),
+        batch_augmentation=build_batch_augmentation(config),
     )
 
 
 def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDataset | SliceDataset:
     from brats3d.data.datasets import PatchDataset, SliceDataset
+    from brats3d.transforms.batch_augmentation.deferring import defer
 
     shared: dict[str, Any] = {
         "size": config.patch.size,
         "foreground": config.patch.foreground,
-        "augmentation": build_augmentation(config),
+        "augmentation": defer if _augments_batches(config) else build_augmentation(config),
         "seed": config.seed,
     }
     if config.model.spatial_dims == 3:
-        return PatchDataset(cases, mixing=build_transplantation(config), **shared)
+        return PatchDataset(
+            cases, mixing=build_transplantation(config), as_stored=_augments_batches(config), **shared
+        )
     from brats3d.assembly.slice_ranges import slice_range
     from brats3d.inference.slices import SLICE_AXES
     from brats3d.registry import look_up
@@ -57,16 +62,42 @@ def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDatase
 
 
 def build_augmentation(config: FitConfig) -> Augmentation:
-    """Random changes of training samples.
+    """Random changes of single training samples.
 
     Raises:
         ConfigError: A range or probability that cannot work.
     """
-    import dataclasses
-
     from brats3d.transforms.augmentation import build_augmentation as build
 
-    return build(config.model.spatial_dims, **dataclasses.asdict(config.augment))
+    return build(config.model.spatial_dims, **augmentation_settings(config))
+
+
+def build_batch_augmentation(config: FitConfig) -> BatchAugmentation | None:
+    """Random changes of whole batches, or None where the configuration asks for single samples.
+
+    Raises:
+        ConfigError: A range or probability that cannot work, or an unknown `augment.where`.
+    """
+    from brats3d.transforms.batch_augmentation.batch import build_batch_augmentation as build
+
+    if not _augments_batches(config):
+        return None
+    return build(config.model.spatial_dims, **augmentation_settings(config))
+
+
+def _augments_batches(config: FitConfig) -> bool:
+    from brats3d.registry import look_up
+
+    return look_up({"sample": False, "batch": True}, config.augment.where, "augment.where")
+
+
+def augmentation_settings(config: FitConfig) -> dict[str, Any]:
+    """Return the section `augment` as arguments of a builder: without where it is done."""
+    import dataclasses
+
+    settings = dataclasses.asdict(config.augment)
+    del settings["where"]
+    return settings
 
 
 def build_transplantation(config: FitConfig) -> Transplantation | None:

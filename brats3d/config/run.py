@@ -123,6 +123,8 @@ class PatchConfig:
 class AugmentConfig:
     """Random changes of training patches; a probability of 0 switches one off."""
 
+    where: str = "sample"
+    """sample: patch by patch, where they are read; batch: whole batches, on the device that trains."""
     flip_probability: float = 0.5
     """Mirroring, for each axis."""
     rotation_probability: float = 0.2

@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 from brats3d.data.datasets import CaseDataset, RunningSampler, Sample
 from brats3d.data.store import StoredCase
 from brats3d.errors import ConfigError
+from brats3d.transforms.batch_augmentation.batch import BatchAugmentation
+from brats3d.transforms.batch_augmentation.deferring import collate_deferred
 
 
 class PatchDataModule(pl.LightningDataModule):
@@ -22,6 +24,7 @@ class PatchDataModule(pl.LightningDataModule):
         batch_size: Samples per batch and process.
         samples_per_epoch: Samples per epoch over all processes.
         workers: Processes that make samples; 0 makes them in the training process.
+        batch_augmentation: Changes batches on the training device, if samples come with seeds for it.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class PatchDataModule(pl.LightningDataModule):
         batch_size: int,
         samples_per_epoch: int,
         workers: int,
+        batch_augmentation: BatchAugmentation | None = None,
     ) -> None:
         super().__init__()
         self.training = training
@@ -39,6 +43,7 @@ class PatchDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.samples_per_epoch = samples_per_epoch
         self.workers = workers
+        self.batch_augmentation = batch_augmentation
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Batches: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``.
@@ -66,8 +71,16 @@ class PatchDataModule(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
             pin_memory=self.trainer.accelerator.__class__.__name__ == "CUDAAccelerator",
             drop_last=True,
+            collate_fn=None if self.batch_augmentation is None else collate_deferred,
             worker_init_fn=_one_thread,
         )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment a training batch that has arrived on the device, if that is left to be done."""
+        if self.batch_augmentation is None or isinstance(batch, StoredCase):
+            return batch
+        image, classes = self.batch_augmentation(batch["image"], batch["classes"], batch["seeds"])
+        return {"image": image, "classes": classes}
 
     def val_dataloader(self) -> DataLoader[StoredCase] | list[Any]:
         """Whole cases, shared out over the processes; some twice where they do not divide.

@@ -79,10 +79,12 @@ class RandRotateScaled(RandomizableTransform, MapTransform):
         if matrix is None:
             if self.output_size is not None:
                 for key in self.keys:
-                    sample[key] = _centre(sample[key], self.output_size)
+                    sample[key] = centre(sample[key], self.output_size)
             return sample
         size_in = tuple(sample["image"].shape[1:])
-        grid = _sampling_grid(matrix, size_in, self.output_size or size_in)
+        size_out = self.output_size or size_in
+        theta = sampling_theta(matrix, size_in, size_out)
+        grid = affine_grid(theta[None], [1, 1, *size_out], align_corners=False)
         sample["image"] = self._sample(sample["image"], grid, "bilinear")
         classes = sample["classes"]
         sample["classes"] = self._sample(classes.float(), grid, "nearest").to(classes.dtype)
@@ -92,16 +94,23 @@ class RandRotateScaled(RandomizableTransform, MapTransform):
         return grid_sample(volume[None], grid, mode=mode, padding_mode=self.padding, align_corners=False)[0]
 
 
-def _sampling_grid(matrix: Tensor, size_in: tuple[int, ...], size_out: tuple[int, ...]) -> Tensor:
+def sampling_theta(matrix: Tensor, size_in: tuple[int, ...], size_out: tuple[int, ...]) -> Tensor:
+    """Return what ``affine_grid`` calls theta, ``(D, D + 1)``, of a matrix about the centre.
+
+    Args:
+        matrix: From output to input voxel offsets, ``(D, D)``.
+        size_in: Side lengths of what is sampled.
+        size_out: Side lengths of the result.
+    """
     # torch measures from -1 to 1 between the outer faces, and names the last axis first.
     to_voxels = torch.diag(torch.tensor(size_out, dtype=torch.float32) / 2)
     from_voxels = torch.diag(2 / torch.tensor(size_in, dtype=torch.float32))
     linear = (from_voxels @ matrix @ to_voxels).flip(0).flip(1)
-    theta = torch.cat([linear, torch.zeros(len(linear), 1)], dim=1)
-    return affine_grid(theta[None], [1, 1, *size_out], align_corners=False)
+    return torch.cat([linear, torch.zeros(len(linear), 1)], dim=1)
 
 
-def _centre(volume: Tensor, size: tuple[int, ...]) -> Tensor:
+def centre(volume: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Return the view of ``size`` in the middle of ``(C, *S)``."""
     for axis, length in enumerate(size, start=1):
         volume = volume.narrow(axis, (volume.shape[axis] - length) // 2, length)
     return volume

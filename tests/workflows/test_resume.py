@@ -48,6 +48,7 @@ def assert_same_state(first: Path, second: Path) -> None:
     [
         pytest.param({"optim__ema_decay": None}, id="plain"),
         pytest.param({"model__params": {"filters": [4, 8], "dropout": 0.3}}, id="dropout-ema"),
+        pytest.param({"augment__where": "batch"}, id="batches-augmented"),
         pytest.param(
             {
                 "model__spatial_dims": 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from brats3d.assembly import augmentation_settings
 from brats3d.bundles.rendering.inference import render_inference
 from brats3d.bundles.source import BundleSource
 
@@ -156,7 +157,7 @@ def _sampling(source: BundleSource) -> dict[str, Any]:
     return {
         "size": list(config.patch.size),
         "foreground": config.patch.foreground,
-        "augmentation": dataclasses.asdict(config.augment),
+        "augmentation": augmentation_settings(config),
         "transplantation": transplantation,
         "slices": slices,
         "seed": config.seed,
