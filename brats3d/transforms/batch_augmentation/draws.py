@@ -90,9 +90,9 @@ class Drawing:
         self._motion.set_random_state(int(generator.integers(2**31)))
         noise_std = generator.uniform(0, settings["noise_std"]) if happens("noise") else 0.0
         noise_seed = int(generator.integers(2**63))
+        sharpest, softest = settings["blur_sigma_range"]
         blurs = {
-            channel: tuple(generator.uniform(*settings["blur_sigma_range"], dims).tolist())
-            for channel in some("blur")
+            channel: tuple(generator.uniform(sharpest, softest, dims).tolist()) for channel in some("blur")
         }
         offsets = each("brightness", -offset, offset)
         factors = each("contrast", *settings["contrast_range"])
