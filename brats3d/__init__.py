@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from brats3d.cases import Case as Case
     from brats3d.config import FitConfig as FitConfig
     from brats3d.config import PredictConfig as PredictConfig
+    from brats3d.config import PrepareConfig as PrepareConfig
     from brats3d.config import load_config as load_config
     from brats3d.data.discovery import discover as discover
     from brats3d.errors import Brats3dError as Brats3dError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from brats3d.labels import Region as Region
     from brats3d.workflows.evaluate import evaluate as evaluate
     from brats3d.workflows.fit import fit as fit
+    from brats3d.workflows.prepare import prepare as prepare
     from brats3d.workflows.synthesize import synthesize as synthesize
 
 _HOMES: Mapping[str, str] = MappingProxyType(
@@ -45,6 +47,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "FitConfig": "config",
         "LabelConvention": "labels",
         "PredictConfig": "config",
+        "PrepareConfig": "config",
         "Region": "labels",
         "Segmenter": "inference.segmenter",
         "discover": "data.discovery",
@@ -53,6 +56,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "fit": "workflows.fit",
         "load_config": "config",
         "predict": "bundles.predict",
+        "prepare": "workflows.prepare",
         "synthesize": "workflows.synthesize",
     }
 )

@@ -12,6 +12,7 @@ from brats3d import __version__
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "fit": "train, validate, test, and write a run",
+        "prepare": "crop, normalise and compress a data set once, ahead of training",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
         "export": "a run as a MONAI bundle that works without brats3d",

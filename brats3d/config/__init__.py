@@ -2,6 +2,7 @@
 
 from brats3d.config.benchmark import BenchmarkConfig
 from brats3d.config.export import ExportConfig
+from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
 from brats3d.config.resuming import check_resumed, with_absolute_paths
@@ -38,6 +39,7 @@ __all__ = [
     "PhantomConfig",
     "PostprocessConfig",
     "PredictConfig",
+    "PrepareConfig",
     "PreprocessConfig",
     "SliceConfig",
     "SplitConfig",

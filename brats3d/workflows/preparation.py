@@ -25,7 +25,12 @@ _MOST_UNASKED = 8
 
 
 def prepare_cases(
-    cases: Sequence[Case], preprocessing: Preprocessing, store: PreparedStore, jobs: int | None = None
+    cases: Sequence[Case],
+    preprocessing: Preprocessing,
+    store: PreparedStore,
+    jobs: int | None = None,
+    *,
+    verify: bool = False,
 ) -> list[StoredCase]:
     """Return the prepared form of labelled cases, preparing those the store does not have.
 
@@ -36,6 +41,7 @@ def prepare_cases(
         preprocessing: Settings.
         store: Where prepared cases are kept.
         jobs: Cases at a time; None: as many as cores and free memory allow.
+        verify: Whether to read what is prepared already in full, and prepare what is damaged anew.
 
     Raises:
         ConfigError: Less than one case at a time.
@@ -50,7 +56,7 @@ def prepare_cases(
     waiting = []
     for case in cases:
         entry = find_prepared(case, preprocessing, store)
-        if entry is None:
+        if entry is None or (verify and _is_damaged(entry, store)):
             waiting.append(case)
         else:
             found[case.case_id] = entry
@@ -70,6 +76,13 @@ def _prepare(
     if len(cases) > len(busy):
         logger.info("prepared %d cases", len(cases) - len(busy))
     return {name: entry for name, entry in done.items() if entry is not None}
+
+
+def _is_damaged(entry: StoredCase, store: PreparedStore) -> bool:
+    found = store.verify(entry)
+    if found is not None:
+        logger.warning("%s is damaged: %s", entry.folder, found)
+    return found is not None
 
 
 def _in_threads(

@@ -60,6 +60,7 @@ class TestHelp:
         shown = capsys.readouterr().out
         kind = {
             "fit": FitConfig,
+            "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
             "export": config.ExportConfig,

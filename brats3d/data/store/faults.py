@@ -47,7 +47,7 @@ def explained(path: Path, size: int | None = None) -> Iterator[None]:
             where=path,
             got=" ".join(str(error).split())[:300],
             remedy="start the job again (a training: with --resume): the case is then prepared anew; "
-            "`brats3d prepare --verify true` looks for others",
+            "`brats3d prepare --verify` looks for others",
         ) from error
 
 

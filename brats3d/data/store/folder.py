@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from brats3d.data.store.arrays import codec
 from brats3d.data.store.entry import StoredCase, entry_files, fault
+from brats3d.data.store.faults import mark
 from brats3d.data.store.origin import FileState, Origin
 from brats3d.data.store.turns import sweep, turn, unfinished_path
 from brats3d.errors import OutputError, output_error
@@ -126,8 +127,15 @@ class PreparedStore:
             "files": [dataclasses.asdict(state) for state in states],
         }
         # Without the note everything works, but the files are read again next time.
-        with contextlib.suppress(OutputError):
+        with contextlib.suppress(OutputError, OSError):
             write_json(self.entry(origin.case_id, key) / _ORIGIN, content)
+
+    def verify(self, case: StoredCase) -> str | None:
+        """Read an entry in full; say what is wrong with it, if anything is, and never find it again."""
+        found = fault(case.folder, thorough=True)
+        if found is not None:
+            mark(case.folder)
+        return found
 
     def sweep(self) -> None:
         """Remove what killed processes have left."""
