@@ -38,8 +38,8 @@ def _title(source: BundleSource) -> str:
 # {source.name}
 
 Segments {names} on {", ".join(source.modalities)} MRI that is co-registered and skull-stripped.
-{_networks(source)}, exported by brats3d {__version__}. This
-folder needs MONAI, PyTorch, nibabel and SciPy, but not brats3d.
+{_networks(source)}
+Exported by brats3d {__version__}; this folder needs MONAI, PyTorch, nibabel and SciPy, but not brats3d.
 
 Label maps lie on the grid of the input files and have the values {values}."""
 
@@ -47,11 +47,11 @@ Label maps lie on the grid of the input files and have the values {values}."""
 def _networks(source: BundleSource) -> str:
     model = source.config.model
     if not source.is_ensemble:
-        return f"A {model.spatial_dims}-D `{model.name}` with a {model.head} head"
-    members = ", ".join(f"{member.name} (`{member.config.model.name}`)" for member in source.members)
+        return f"A {model.spatial_dims}-D `{model.name}` with a {model.head} head."
+    members = "\n".join(f"- {member.name} (`{member.config.model.name}`)" for member in source.members)
     return (
-        f"The mean of the probabilities of {len(source.members)} {model.spatial_dims}-D networks with a "
-        f"{model.head} head: {members}"
+        f"It averages the probabilities of {len(source.members)} networks in {model.spatial_dims}-D with a "
+        f"{model.head} head:\n\n{members}\n"
     )
 
 
@@ -63,11 +63,10 @@ def _data(source: BundleSource) -> str:
     )
     lines = []
     for member in source.members:
-        train, val, test = (member.cases[part] for part in ("train", "val", "test"))
-        of_member = f" of {member.name}" if source.is_ensemble else ""
+        cases, of_member = member.cases, f" of {member.name}" if source.is_ensemble else ""
         lines.append(
-            f"Cases{of_member}: {train} for training, {val} for validation, {test} for testing, parted by\n"
-            "patient."
+            f"Cases{of_member}, parted by patient: {cases['train']} for training, "
+            f"{cases['val']} for validation, {cases['test']} for testing."
         )
     return "\n\n".join(["## Data and split", origin, *lines])
 

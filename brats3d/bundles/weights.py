@@ -27,7 +27,8 @@ def write_state(network: nn.Module, path: Path) -> None:
 
 def write_torchscript(network: nn.Module, path: Path, source: BundleSource, metadata: dict[str, Any]) -> None:
     """Write a network on the CPU as TorchScript, with metadata inside as MONAI's ``ckpt_export`` does."""
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # on sizes that do not change
         if _takes_only_its_window(source):
             script = torch.jit.trace(network, _window(source), check_trace=False)
         else:
@@ -47,7 +48,7 @@ def write_onnx(network: nn.Module, path: Path, source: BundleSource) -> None:
     if not _takes_only_its_window(source):
         free |= {axis + 2: f"side_{axis}" for axis in range(len(source.window))}
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer, on sizes that do not change
+        warnings.simplefilter("ignore")  # on sizes that do not change, and on the age of this exporter
         torch.onnx.export(
             network,
             (_window(source),),
