@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,9 @@ from brats3d.errors import ConfigError, OutputError
 from brats3d.imaging import write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
 from brats3d.workflows.loading import load_segmentation
-from brats3d.workflows.messages import progress_over
+from brats3d.workflows.pipeline import run_overlapping
 from brats3d.workflows.runs import RunFolder
-from brats3d.workflows.segmentation import Segmentation, SegmentedCase
+from brats3d.workflows.segmentation import CaseSegmentation, Segmentation, SegmentedCase
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,38 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
         case.require(segmentation.modalities)
     targets = [Path(config.output) / f"{case.case_id}.nii.gz" for case in cases]
     _check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
-    for case, target in zip(progress_over(cases, "predicting"), targets, strict=True):
-        result = segmentation(case, _output_convention(config, case, segmentation.convention))
-        _write(result, target, config)
+    jobs = [
+        _Job(case, _output_convention(config, case, segmentation.convention), target)
+        for case, target in zip(cases, targets, strict=True)
+    ]
+    if isinstance(segmentation, CaseSegmentation):
+        run_overlapping(
+            jobs,
+            read=lambda job: segmentation.prepare(job.case),
+            compute=segmentation.predict,
+            write=lambda job, predicted: _write(
+                segmentation.finish(predicted, job.convention), job.target, config
+            ),
+            what="predicting",
+        )
+    else:
+        run_overlapping(
+            jobs,
+            read=lambda job: job,
+            compute=lambda job: segmentation(job.case, job.convention),
+            write=lambda job, result: _write(result, job.target, config),
+            what="predicting",
+        )
     return targets
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A case, the label values it gets, and the file they are written to."""
+
+    case: Case
+    convention: LabelConvention
+    target: Path
 
 
 def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:

@@ -14,7 +14,8 @@ from brats3d.imaging import Geometry
 from brats3d.inference.segmenter import Segmenter
 from brats3d.labels import LabelConvention
 from brats3d.postprocessing import Postprocessing
-from brats3d.transforms.preprocessing import Preprocessing
+from brats3d.transforms.preprocessing import PreparedCase, Preprocessing
+from brats3d.transforms.restoration import Restoration
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,23 @@ class SegmentedCase:
     labels: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
     geometry: Geometry
+
+
+@dataclass(frozen=True)
+class PredictedCase:
+    """What a network says of a prepared case.
+
+    Attributes:
+        case_id: Name of the case.
+        probabilities: Float32 ``(R, *S)`` on the prepared grid.
+        brain: Bool ``(*S)``.
+        restoration: Leads from this grid to that of the files.
+    """
+
+    case_id: str
+    probabilities: NDArray[np.float32]
+    brain: NDArray[np.bool_]
+    restoration: Restoration
 
 
 class Segmentation(Protocol):
@@ -84,14 +102,25 @@ class CaseSegmentation:
             DataError: A file of the case is missing, torn or inconsistent.
             LabelError: ``convention`` has no value for a predicted tissue.
         """
+        return self.finish(self.predict(self.prepare(case)), convention)
+
+    def prepare(self, case: Case) -> PreparedCase:
+        """Read a case and prepare it; the first of three parts of segmenting."""
         case.require(self.modalities)
-        prepared = self.preprocessing.prepare(case, with_label=False)
-        restoration = prepared.restoration
-        predicted = self.segmenter.segment(torch.from_numpy(prepared.image)).numpy()
+        return self.preprocessing.prepare(case, with_label=False)
+
+    def predict(self, prepared: PreparedCase) -> PredictedCase:
+        """Have the network predict a prepared case; the second part."""
+        probabilities = self.segmenter.segment(torch.from_numpy(prepared.image)).numpy()
+        return PredictedCase(prepared.case_id, probabilities, prepared.brain, prepared.restoration)
+
+    def finish(self, predicted: PredictedCase, convention: LabelConvention) -> SegmentedCase:
+        """Make labels of a prediction, on the grid of the files; the last part."""
+        restoration = predicted.restoration
         # Outside the brain there is nothing to segment, whatever the network thinks of the padding.
-        predicted *= prepared.brain
-        probabilities = restoration.restore(predicted, order=1).astype(np.float32, copy=False)
+        inside = predicted.probabilities * predicted.brain
+        probabilities = restoration.restore(inside, order=1).astype(np.float32, copy=False)
         geometry = restoration.geometry
         regions = self.postprocessing.regions(probabilities, self.convention, geometry.voxel_volume_ml)
         classes = self.convention.classes_from_regions(regions)
-        return SegmentedCase(case.case_id, convention.from_classes(classes), probabilities, geometry)
+        return SegmentedCase(predicted.case_id, convention.from_classes(classes), probabilities, geometry)
