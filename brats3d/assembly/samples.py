@@ -25,11 +25,13 @@ def build_training_data(
     Raises:
         ConfigError: A setting that cannot work.
     """
+    from brats3d.data.residency import reside
     from brats3d.training.datamodule import PatchDataModule
 
     patch = config.patch
+    resident = reside(training, config.data.residency, processes=_processes(config.trainer.devices, device))
     return PatchDataModule(
-        _training_set(config, training),
+        _training_set(config, resident),
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
@@ -113,6 +115,17 @@ def build_transplantation(config: FitConfig) -> Transplantation | None:
     axis = next(i for i, code in enumerate(config.preprocess.orientation) if code in "LR")
     built = Transplantation(**dataclasses.asdict(config.transplant), mirror_axis=axis)
     return built if built.heal_probability or built.transplant_probability else None
+
+
+def _processes(devices: int | str, device: str) -> int:
+    """Processes on this machine, as far as the configuration tells: one for each device."""
+    if isinstance(devices, int) and devices > 0:
+        return devices
+    if device == "cpu":
+        return 1
+    import torch
+
+    return max(1, torch.cuda.device_count())
 
 
 def _workers(configured: int | None, device: str) -> int:

@@ -45,6 +45,8 @@ class DataConfig:
     """strict: a label map whose header disagrees with the images is an error; trust_array: it is not."""
     store: str | None = None
     """Folder of prepared cases, shared by runs; by default `.prepared` beside the runs."""
+    residency: Literal["disk", "ram", "auto"] = "disk"
+    """Where training cases are read from: disk, ram (as many as fit), or auto (ram if all of them fit)."""
     workers: int | None = None
     """Processes that read and augment patches; by default none on CPUs, else one per core."""
     phantoms: PhantomConfig = field(default_factory=PhantomConfig)

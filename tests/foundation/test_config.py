@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +19,7 @@ from brats3d.config import (
     FitConfig,
     ModelConfig,
     PredictConfig,
+    PrepareConfig,
     SynthesizeConfig,
     TrainerConfig,
     from_dict,
@@ -32,7 +33,7 @@ from brats3d.config import (
 )
 from brats3d.errors import ConfigError
 
-VERBS = (FitConfig, PredictConfig, EvaluateConfig, SynthesizeConfig)
+VERBS = (FitConfig, PrepareConfig, PredictConfig, EvaluateConfig, SynthesizeConfig)
 
 
 def fit_words(*words: str) -> FitConfig:
@@ -63,7 +64,7 @@ class TestDefaults:
     )
     def test_every_key_is_described(self, kind: type[Any]) -> None:
         body = inspect.getsource(kind).splitlines()
-        for name in get_type_hints(kind):
+        for name in inspect.get_annotations(kind):  # inherited keys are described where they come from
             line = next(i for i, text in enumerate(body) if text.startswith(f"    {name}: "))
             assert body[line + 1].strip().startswith('"""'), f"{kind.__name__}.{name} has no description"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from brats3d import assembly
 from brats3d.config import FitConfig, SplitConfig, load_config, save_config
@@ -332,3 +334,16 @@ def test_all_cases_may_be_trained_on_and_then_nothing_is_scored(
     assert result.summary["checkpoint"] == "last.ckpt"
     assert len(json.loads((result.run / "split.json").read_text())["train"]) == 6
     assert read_metrics_csv(result.run / "metrics.csv") == []
+
+
+def test_cases_in_memory_give_the_same_weights(
+    tmp_path: Path, fit_config: MakeConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "brats3d")
+    weights = []
+    for residency in ("disk", "ram"):
+        run = fit(fit_config(tmp_path, residency, data__residency=residency, data__workers=1)).run
+        weights.append(read_checkpoint(run / "checkpoints" / "last.ckpt")["state_dict"])
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert [text for text in caplog.messages if "4 of 4 training cases are kept in memory" in text]
