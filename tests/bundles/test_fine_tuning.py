@@ -19,7 +19,7 @@ from monai.bundle import ConfigParser
 from brats3d.bundles.running import run_bundle
 from brats3d.bundles.scripts.saved_labels import convention_of_file
 from brats3d.bundles.scripts.siblings import convention_of
-from brats3d.bundles.scripts.training import AsRegionsd, RegionLoss, mixed_precision
+from brats3d.bundles.scripts.training import AsRegionsd, AutocastInferer, RegionLoss, float16_on_gpu
 from brats3d.bundles.scripts.training_data import labelled_parts
 from brats3d.bundles.scripts.training_handlers import BestWeights
 from brats3d.errors import DataError, RunError
@@ -306,12 +306,20 @@ def test_the_loss_takes_classes_and_one_resolution_or_several(head: str) -> None
     assert loss(-perfect, classes) > 1
 
 
-def test_mixed_precision_is_for_gpus() -> None:
-    assert not mixed_precision("cpu", "bf16-mixed")["amp"]
-    assert not mixed_precision("cuda:0", "32-true")["amp"]
-    bf16 = {"amp": True, "amp_kwargs": {"dtype": torch.bfloat16}}
-    assert mixed_precision(torch.device("cuda"), "bf16-mixed") == bf16
-    assert mixed_precision("cuda", "16-mixed")["amp_kwargs"] == {"dtype": torch.float16}
+def test_networks_run_in_the_precision_of_the_run() -> None:
+    image, network = torch.ones(1, 1), torch.nn.Linear(1, 1)
+    assert AutocastInferer("bf16-mixed")(image, network).dtype == torch.bfloat16
+    assert AutocastInferer("32-true")(image, network).dtype == torch.float32
+    AutocastInferer("16-mixed")(image, network)  # which a CPU cannot
+
+
+def test_the_trainer_scales_gradients_of_float16_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    off = {"amp": False, "amp_kwargs": {}}
+    assert float16_on_gpu("cpu", "16-mixed") == off
+    assert float16_on_gpu("cuda:0", "bf16-mixed") == off
+    on = {"amp": True, "amp_kwargs": {"dtype": torch.float16}}
+    assert float16_on_gpu(torch.device("cuda"), "16-mixed") == on
 
 
 def test_validation_scores_regions() -> None:

@@ -43,8 +43,8 @@ def render_train(source: BundleSource) -> dict[str, Any]:
         "plain_network": "$@network_def.to(@device)",
         "network": "@plain_network",
         "weights": shared["weights"],
-        "mixed_precision": {
-            "_target_": "scripts.training.mixed_precision",
+        "float16": {
+            "_target_": "scripts.training.float16_on_gpu",
             "device": "@device",
             "precision": "@precision",
         },
@@ -139,9 +139,10 @@ def _train(source: BundleSource) -> dict[str, Any]:
             "loss_function": "$@train#loss.to(@device)",
             "optimizer": "@train#optimizer",
             "train_handlers": "@train#handlers",
+            "inferer": {"_target_": "scripts.training.AutocastInferer", "precision": "@precision"},
             "decollate": False,
-            "amp": "$@mixed_precision['amp']",
-            "amp_kwargs": "$@mixed_precision['amp_kwargs']",
+            "amp": "$@float16['amp']",
+            "amp_kwargs": "$@float16['amp_kwargs']",
         },
     }
 

@@ -66,7 +66,7 @@ class RegionInferer(Inferer):
 
     def _segmenter(self, network: nn.Module) -> Segmenter:
         weight = next(network.parameters(), None)
-        precision = _precision("cpu" if weight is None else weight.device.type, self.precision)
+        precision = precision_on("cpu" if weight is None else weight.device.type, self.precision)
         if self.slice_axis is not None:
             return SliceSegmenter(
                 network,
@@ -109,8 +109,8 @@ class _WithDropout(nn.Module):
         return self
 
 
-def _precision(device: str, wanted: str) -> Precision:
-    """Precision of inference; a CPU computes what was trained in float16 as it can."""
+def precision_on(device: str, wanted: str) -> Precision:
+    """Precision on a device (cpu or cuda); a CPU computes what was trained in float16 as it can."""
     accelerator = "cpu" if device == "cpu" else "gpu"
     on_cpu = accelerator == "cpu" and wanted == "16-mixed"
     return hardware(accelerator, "auto" if on_cpu else wanted).inference

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.inferers import SimpleInferer
 from monai.transforms import MapTransform
 from torch import Tensor, nn
 
+from brats3d.bundles.scripts.inferer import precision_on
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.losses import DeepSupervisionLoss, build_loss
 from brats3d.models.heads import Head
@@ -37,20 +39,38 @@ class RegionLoss(nn.Module):
         return loss
 
 
-def mixed_precision(device: str | torch.device, precision: str) -> dict[str, Any]:
-    """``amp`` and ``amp_kwargs`` of MONAI's trainers, which know mixed precision on GPUs alone.
+class AutocastInferer(SimpleInferer):
+    """Runs the network in bfloat16 where the run did and the machine can, CPUs included.
+
+    MONAI's trainers know mixed precision on GPUs alone; float16, which needs its gradients scaled, is
+    left to them.
+
+    Args:
+        precision: As in training (``32-true``, ``bf16-mixed``, ``16-mixed``), or ``auto``.
+    """
+
+    def __init__(self, precision: str) -> None:
+        super().__init__()
+        self.precision = precision
+
+    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """Return the logits of a batch."""
+        device = inputs.device.type
+        bf16 = precision_on(device, self.precision) == "bf16"
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=bf16):
+            return network(inputs)
+
+
+def float16_on_gpu(device: str | torch.device, precision: str) -> dict[str, Any]:
+    """``amp`` and ``amp_kwargs`` of MONAI's trainers: on for float16 on a GPU.
 
     Args:
         device: Where the network is.
-        precision: As in training (``32-true``, ``bf16-mixed``, ``16-mixed``), or ``auto``.
+        precision: As in training, or ``auto``.
     """
-    on_gpu = torch.device(device).type == "cuda"
-    if not on_gpu or precision in ("32-true", "32"):
-        return {"amp": False, "amp_kwargs": {}}
-    bf16 = precision == "bf16-mixed" or (
-        precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False)
-    )
-    return {"amp": True, "amp_kwargs": {"dtype": torch.bfloat16 if bf16 else torch.float16}}
+    kind = torch.device(device).type
+    on = kind != "cpu" and precision_on(kind, precision) == "fp16"
+    return {"amp": on, "amp_kwargs": {"dtype": torch.float16} if on else {}}
 
 
 class AsRegionsd(MapTransform):
