@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from brats3d.benchmarks.machine import this_machine
-from brats3d.benchmarks.report import Measurement, Report, Section
+from brats3d.benchmarks.report import Report, Section
 from brats3d.benchmarks.scoring.pairs import RANKED, Pair, from_files, large_tumour, many_lesions
 from brats3d.benchmarks.scoring.processes import ScoringProcess, scoring_process
 from brats3d.benchmarks.scoring.worker import CONTENDERS
+from brats3d.benchmarks.turns import measure_in_turns
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, MissingExtraError
 from brats3d.registry import look_up
-from brats3d.workflows.messages import progress_over
 
 _CHALLENGE = "brats-evaluation"
 _REMEDY = (
@@ -50,7 +50,7 @@ def benchmark_metrics(config: BenchmarkConfig) -> Report:
                 absent = {own.name: own.missing for own in running if own.missing is not None}
                 _check_present(absent, config)
                 ready = [own for own in running if own.missing is None]
-                sections.append(Section(pair.title, _measure(ready, pair, config.repeats), (_dice(ready),)))
+                sections.append(_section(ready, pair, config.repeats))
             notes += [note for own in absent.items() if (note := _not_installed(*own)) not in notes]
     return Report("metrics", machine, asdict(config), tuple(sections), tuple(notes))
 
@@ -120,24 +120,9 @@ def _not_installed(name: str, package: str) -> str:
     return f"not measured: {name} (pip install {package})"
 
 
-def _measure(ready: Sequence[ScoringProcess], pair: Pair, repeats: int) -> tuple[Measurement, ...]:
-    times: dict[str, list[tuple[float, float]]] = {process.name: [] for process in ready}
-    for _ in progress_over(range(repeats), pair.title):
-        for process in ready:
-            times[process.name].append(process.measure())
-    return tuple(
-        Measurement(
-            process.name,
-            CONTENDERS[process.name].says,
-            tuple(wall for wall, _ in times[process.name]),
-            tuple(cpu for _, cpu in times[process.name]),
-            process.found["peak_mib"],
-            process.found["own_mib"],
-            process.found["versions"],
-            process.found["scores"],
-        )
-        for process in ready
-    )
+def _section(ready: Sequence[ScoringProcess], pair: Pair, repeats: int) -> Section:
+    measured = measure_in_turns(ready, CONTENDERS, repeats, pair.title)
+    return Section(pair.title, measured, (_dice(ready),))
 
 
 def _dice(ready: Sequence[ScoringProcess]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from brats3d.benchmarks.metrics import benchmark_metrics
+from brats3d.benchmarks.predict import benchmark_predict
 from brats3d.benchmarks.report import Report
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, OutputError
@@ -16,6 +17,7 @@ from brats3d.registry import look_up
 BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType(
     {
         "metrics": benchmark_metrics,
+        "predict": benchmark_predict,
     }
 )
 """What is imported here is imported by every benchmark: each loads torch and the like when it runs."""

@@ -19,12 +19,13 @@ _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
 class ScoringProcess:
-    """A process of one thread that scores one pair with one contender.
+    """A process of one thread that does one thing, such as scoring a pair, with one contender.
 
     Args:
         name: Contender.
         python: Its Python; None: the one that runs, with this very brats3d.
-        pair: File of the pair.
+        subject: File that says what to do it on, such as a pair.
+        program: File of the program.
         complaints: Open file for what the process writes to standard error.
 
     Attributes:
@@ -33,11 +34,13 @@ class ScoringProcess:
         found: What it said about itself after its first run: versions, scores, memory.
     """
 
-    def __init__(self, name: str, python: str | None, pair: Path, complaints: IO[str]) -> None:
+    def __init__(
+        self, name: str, python: str | None, subject: Path, program: str, complaints: IO[str]
+    ) -> None:
         self.name = name
         self._complaints = complaints
         self._process = subprocess.Popen(
-            [python or sys.executable, str(Path(worker.__file__)), name, str(pair)],
+            [python or sys.executable, program, name, str(subject)],
             env=_environment(python is None),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -84,10 +87,12 @@ class ScoringProcess:
 
 
 @contextlib.contextmanager
-def scoring_process(name: str, python: str | None, pair: Path) -> Iterator[ScoringProcess]:
+def scoring_process(
+    name: str, python: str | None, subject: Path, program: str = worker.__file__
+) -> Iterator[ScoringProcess]:
     """Start a process, wait for its first run, and end it after the block."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        process = ScoringProcess(name, python, pair, complaints)
+        process = ScoringProcess(name, python, subject, program, complaints)
         try:
             process.start()
             yield process

@@ -81,7 +81,7 @@ class Contender:
 
     says: str
     packages: tuple[str, ...]
-    prepare: Callable[[StoredPair], Ready]
+    prepare: Callable[[Any], Ready]
 
 
 def _brats3d(pair: StoredPair) -> Ready:
@@ -274,6 +274,11 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
 
 def main(name: str, pair: str) -> None:
     """Answer until there is nothing more to read."""
+    serve(CONTENDERS[name], lambda: _load(pair))
+
+
+def serve(contender: Contender, load: Callable[[], Any]) -> None:
+    """Tell about a contender on what ``load`` gives, then answer every line with the time of a run."""
     # What a package prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -281,13 +286,12 @@ def main(name: str, pair: str) -> None:
     def answer(content: dict[str, Any]) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
-    contender = CONTENDERS[name]
     try:
         versions = {package: metadata.version(package) for package in contender.packages}
     except metadata.PackageNotFoundError as error:
         answer({"missing": error.name})
         return
-    work, read = contender.prepare(_load(pair))
+    work, read = contender.prepare(load())
     before_mib = _memory_mib("VmRSS")
     with contextlib.suppress(OSError):  # where the peak cannot be reset it holds that of the loading, too
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

@@ -1,0 +1,1 @@
+"""Loaders of training patches, each in a process of its own."""

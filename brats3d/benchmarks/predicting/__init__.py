@@ -1,0 +1,1 @@
+"""What the benchmark of prediction measures on, and what it compares."""
