@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from brats3d.benchmarks.loader import benchmark_loader
 from brats3d.benchmarks.metrics import benchmark_metrics
 from brats3d.benchmarks.predict import benchmark_predict
 from brats3d.benchmarks.report import Report
@@ -17,6 +18,7 @@ from brats3d.registry import look_up
 BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType(
     {
         "metrics": benchmark_metrics,
+        "loader": benchmark_loader,
         "predict": benchmark_predict,
     }
 )

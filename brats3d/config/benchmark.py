@@ -10,7 +10,8 @@ class BenchmarkConfig:
     """Measure how fast brats3d is beside other tools, on this machine, in one run."""
 
     name: str | None = None
-    """What to measure (or the first argument): metrics, the scorers of segmentations, or predict."""
+    """What to measure (or the first argument): metrics, the scorers of segmentations,
+    predict, or loader (training patches)."""
     repeats: int = 7
     """Measurements of each contender, in turn with the others."""
     contenders: tuple[str, ...] = ()
@@ -18,13 +19,16 @@ class BenchmarkConfig:
     size: tuple[int, int, int] = (240, 240, 155)
     """Voxels of the made-up volumes."""
     data: tuple[str, ...] = ()
-    """metrics: two label maps, prediction and reference, to measure on as well; predict: a case folder."""
+    """metrics: two label maps, prediction and reference, to measure on as well; predict: a case folder;
+    loader: a data set."""
     convention: str = "brats2023"
     """Label convention of both files."""
     brats_evaluation_python: str | None = None
     """Python with the package brats-evaluation, whose NumPy is older than ours."""
     run: str | None = None
     """predict: the run whose network is used; by default that of the quick start with random weights."""
+    patch: tuple[int, int, int] = (128, 128, 128)
+    """loader: voxels of a training patch."""
     output: str | None = None
     """JSON file for every single measurement."""
     overwrite: bool = False

@@ -1,7 +1,6 @@
 """A process that makes one augmented training patch, with one contender, whenever it is told to.
 
-Run by path, as ``python worker.py CONTENDER SUBJECT.json``, where the file names the data set (``root``),
-a folder for what is prepared (``store``) and the size of a patch (``patch``).
+Run by path, as ``python worker.py CONTENDER JOB.json``.
 """
 
 from __future__ import annotations
@@ -10,28 +9,17 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from monai import transforms
-from monai.data import CacheDataset, Dataset
-
-from brats3d.benchmarks.scoring.worker import Ready, serve
+from brats3d.benchmarks.scoring.worker import Contender, Ready, serve
 from brats3d.cases import MODALITIES, Case
-from brats3d.config import AugmentConfig
-from brats3d.data.datasets import PatchDataset
-from brats3d.data.discovery import discover
-from brats3d.data.store import PreparedStore
-from brats3d.transforms.augmentation import build_augmentation
-from brats3d.transforms.preprocessing import Preprocessing
-from brats3d.workflows.prepared_case import prepare_case
 
 _SEED = 0
-# Brightness and contrast as in MONAI's bundle, on every patch, and nothing else but flips.
+# Contrast and brightness as in MONAI's bundle, on every patch, and nothing else but flips.
 _AS_IN_THE_BUNDLE = {
     "brightness_probability": 1.0,
     "brightness_offset": 0.1,
@@ -47,7 +35,7 @@ _AS_IN_THE_BUNDLE = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class Job:
     """What patches are made of.
 
     Attributes:
@@ -58,36 +46,64 @@ class Subject:
 
     root: str
     store: str
-    patch: tuple[int, int, int]
+    patch: tuple[int, ...]
 
     def cases(self) -> tuple[Case, ...]:
         """Cases with all modalities and a label map."""
+        from brats3d.data.discovery import discover
+
         cases = discover(self.root).cases
         for case in cases:
             case.require(MODALITIES, label=True)
         return cases
 
 
-def _ours(changes: Mapping[str, Any], subject: Subject) -> Ready:
-    store, preprocessing, started = PreparedStore(Path(subject.store)), Preprocessing(), time.perf_counter()
-    prepared = [prepare_case(case, preprocessing, store) for case in subject.cases()]
-    settings = vars(AugmentConfig()) | changes
-    settings.pop("where")
+def _ours(job: Job) -> Ready:
+    return _prepared(_AS_IN_THE_BUNDLE, job)
+
+
+def _ours_default(job: Job) -> Ready:
+    return _prepared({}, job)
+
+
+def _prepared(changes: Mapping[str, Any], job: Job) -> Ready:
+    from brats3d.config import AugmentConfig, FitConfig
+    from brats3d.data.datasets import PatchDataset
+    from brats3d.data.store import PreparedStore
+    from brats3d.transforms.augmentation import build_augmentation
+    from brats3d.transforms.preprocessing import Preprocessing
+    from brats3d.workflows.prepared_case import prepare_case
+
+    cases, started = job.cases(), time.perf_counter()
+    clip = FitConfig().preprocess.clip
+    store, preprocessing = PreparedStore(Path(job.store)), Preprocessing(clip=clip)
+    prepared = [prepare_case(case, preprocessing, store) for case in cases]
+    settings = {**vars(AugmentConfig()), **changes}
+    del settings["where"]
     patches = PatchDataset(
-        prepared,
-        size=subject.patch,
-        foreground=0.0,
-        augmentation=build_augmentation(3, **settings),
-        seed=_SEED,
+        prepared, size=job.patch, foreground=0.0, augmentation=build_augmentation(3, **settings), seed=_SEED
     )
     numbers = itertools.count()
-    return _ready(lambda: patches[next(numbers)], len(prepared), started)
+    return _ready(lambda: patches[next(numbers)], len(cases), started)
 
 
-def _monai(cached: bool, subject: Subject) -> Ready:
-    cases, started, both = subject.cases(), time.perf_counter(), ["image", "label"]
+def _monai(job: Job) -> Ready:
+    from monai.data import Dataset
+
+    return _bundle(Dataset, job)
+
+
+def _monai_cache(job: Job) -> Ready:
+    from monai.data import CacheDataset
+
+    return _bundle(lambda items, chain: CacheDataset(items, chain, progress=False), job)
+
+
+def _bundle(dataset: Callable[[Any, Any], Any], job: Job) -> Ready:
+    from monai import transforms
+
+    cases, started, both = job.cases(), time.perf_counter(), ["image", "label"]
     items = [{"image": [case.images[name] for name in MODALITIES], "label": case.label} for case in cases]
-    flips = [transforms.RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in range(3)]
     chain = transforms.Compose(
         [
             transforms.LoadImaged(both),
@@ -95,14 +111,14 @@ def _monai(cached: bool, subject: Subject) -> Ready:
             transforms.Orientationd(both, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),
             transforms.NormalizeIntensityd("image", nonzero=True, channel_wise=True),
             transforms.CropForegroundd(both, source_key="image", allow_smaller=True),
-            transforms.SpatialPadd(both, subject.patch),
-            transforms.RandSpatialCropd(both, subject.patch, random_size=False),
-            *flips,
+            transforms.SpatialPadd(both, job.patch),
+            transforms.RandSpatialCropd(both, job.patch, random_size=False),
+            *(transforms.RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in range(3)),
             transforms.RandScaleIntensityd("image", factors=0.1, prob=1.0),
             transforms.RandShiftIntensityd("image", offsets=0.1, prob=1.0),
         ]
     ).set_random_state(_SEED)
-    patches = CacheDataset(items, chain, progress=False) if cached else Dataset(items, chain)
+    patches = dataset(items, chain)
     numbers = itertools.count()
     return _ready(lambda: patches[next(numbers) % len(items)], len(items), started)
 
@@ -122,24 +138,42 @@ def _ready(work: Callable[[], Any], cases: int, started: float) -> Ready:
 
 _OURS = ("brats3d", "blosc2", "monai", "torch", "numpy")
 _THEIRS = ("monai", "torch", "nibabel", "numpy")
-_LOADERS: Mapping[str, tuple[Sequence[str], Callable[[Subject], Ready]]] = MappingProxyType(
+
+CONTENDERS: Mapping[str, Contender] = MappingProxyType(
     {
-        "brats3d": (_OURS, lambda subject: _ours(_AS_IN_THE_BUNDLE, subject)),
-        "brats3d-default": (_OURS, lambda subject: _ours({}, subject)),
-        "monai": (_THEIRS, lambda subject: _monai(False, subject)),
-        "monai-cache": (_THEIRS, lambda subject: _monai(True, subject)),
+        "brats3d": Contender(
+            "prepared cases (cropped, normalised, compressed), then the random changes of MONAI's bundle: "
+            "flips, contrast, brightness",
+            _OURS,
+            _ours,
+        ),
+        "brats3d-default": Contender(
+            "the same with the random changes that fit makes: rotation, zoom, noise, blur, gamma and "
+            "resolution, too",
+            _OURS,
+            _ours_default,
+        ),
+        "monai": Contender(
+            "Dataset with the transforms of MONAI's brain tumour bundle: loads, orients, normalises, "
+            "crops to the foreground, crops at random, flips, contrast, brightness",
+            _THEIRS,
+            _monai,
+        ),
+        "monai-cache": Contender(
+            "the same with CacheDataset: what is not random is done once and kept in memory",
+            _THEIRS,
+            _monai_cache,
+        ),
     }
 )
-"""Contender to the packages that it needs and what makes it ready."""
 
 
 def main(name: str, file: str) -> None:
     """Answer until there is nothing more to read."""
+    import torch
+
     torch.set_num_threads(1)
-    content = json.loads(Path(file).read_text(encoding="utf-8"))
-    x, y, z = content["patch"]
-    packages, prepare = _LOADERS[name]
-    serve(packages, lambda: prepare(Subject(content["root"], content["store"], (x, y, z))))
+    serve(CONTENDERS[name], lambda: Job(**json.loads(Path(file).read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
