@@ -110,6 +110,7 @@ def _how_to_run(source: BundleSource, *, with_onnx: bool) -> str:
         if with_onnx
         else ""
     )
+    training = "" if source.is_ensemble else _TRAINING
     return f"""
 ## How to run
 
@@ -135,7 +136,20 @@ are written to `OUT`, by the rules of `--profile` (`brats2023-gli` unless it is 
 
 `configs/torchscript.json`, laid over `configs/inference.json` in the same way, runs `models/model.ts`
 (in float32).{onnx}
+
+In MONAI Label, copy the folder into `model/` of the app `monaibundle` and start the server with
+`--conf models NAME --conf zoo_source local`; one image of each case is enough for it to find the others.
+{training}
 The configuration files of any bundle are programs: run only bundles that you trust."""
+
+
+_TRAINING = """
+To train further, on label maps beside the images, which replaces `models/model.pt` if the validation Dice
+does not fall (`configs/multi_gpu_train.json`, laid over it and started by `torchrun`: several GPUs):
+
+    pip install pytorch-ignite
+    python -m monai.bundle run --config_file configs/train.json --dataset_dir DIR --max_epochs 20
+"""
 
 
 def _agreement(agreements: Sequence[Agreement]) -> str:
