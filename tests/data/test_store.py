@@ -317,6 +317,22 @@ def test_a_full_disk_is_named(store: PreparedStore, monkeypatch: pytest.MonkeyPa
     assert list(store.folder.iterdir()) == []
 
 
+def test_reading_leaves_no_file_open_and_no_map(store: PreparedStore) -> None:
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc on this system")
+    entry = write(store)
+
+    def held() -> tuple[int, int]:
+        maps = Path("/proc/self/maps").read_text()
+        return len(os.listdir("/proc/self/fd")), maps.count(str(store.folder))
+
+    before = held()
+    for _ in range(20):
+        np.asarray(entry.image())
+        entry.classes()[:2]
+    assert held() == before
+
+
 class TestDamage:
     """What can happen to an entry, found by its sizes and headers or when it is read."""
 
