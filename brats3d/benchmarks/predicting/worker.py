@@ -18,6 +18,7 @@ from typing import Any
 from brats3d.benchmarks.scoring.worker import Contender, Ready, serve
 
 OVERLAP = 0.5
+_WINDOW_OF_BUNDLE = (240, 240, 160)
 _PACKAGES = ("brats3d", "monai", "torch", "nibabel")
 
 
@@ -84,7 +85,7 @@ def _brats3d(job: Job, precision: str) -> Ready:
     return lambda: predict_cases(wanted, segmentation)[0], _voxels
 
 
-def _monai(job: Job) -> Ready:
+def _monai(job: Job, window: tuple[int, int, int] | None = None) -> Ready:
     import torch
     from monai.inferers import SlidingWindowInferer
     from monai.transforms import (
@@ -100,8 +101,8 @@ def _monai(job: Job) -> Ready:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = model.network().to(device)
     files = [str(model.case.images[modality]) for modality in model.config.data.modalities]
-    window = model.config.inference.window or model.config.patch.size
-    inferer = SlidingWindowInferer(roi_size=window, sw_batch_size=1, overlap=OVERLAP)
+    sides = window or model.config.inference.window or model.config.patch.size
+    inferer = SlidingWindowInferer(roi_size=sides, sw_batch_size=1, overlap=OVERLAP)
     before = Compose([LoadImaged("image"), NormalizeIntensityd("image", nonzero=True, channel_wise=True)])
     after = Compose([Activationsd("pred", sigmoid=True), AsDiscreted("pred", threshold=0.5)])
     save = SaveImage(
@@ -147,10 +148,15 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         ),
         "monai": Contender(
             "the steps of MONAI's brats_mri_segmentation bundle around the same network and weights, in "
-            "float32: LoadImaged, NormalizeIntensityd, SlidingWindowInferer over the full image (same "
-            "windows, overlap 0.5), sigmoid, threshold, label values, SaveImage",
+            "float32: LoadImaged, NormalizeIntensityd, SlidingWindowInferer over the full image (windows and "
+            "overlap as brats3d's), sigmoid, threshold, label values, SaveImage",
             _PACKAGES[1:],
             _monai,
+        ),
+        "monai-whole": Contender(
+            "the same with the bundle's own window of 240x240x160 voxels: as a rule one for the whole image",
+            _PACKAGES[1:],
+            partial(_monai, window=_WINDOW_OF_BUNDLE),
         ),
     }
 )
