@@ -15,7 +15,7 @@ from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import ConfigError
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.workflows.messages import progress_over
-from brats3d.workflows.prepared_case import find_prepared, prepare_case, prepare_unless_busy
+from brats3d.workflows.prepared_case import Done, find_prepared, prepare_unless_busy
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +69,15 @@ def _prepare(
     cases: Sequence[Case], preprocessing: Preprocessing, store: PreparedStore, at_once: int
 ) -> dict[str, StoredCase]:
     done = _in_threads(lambda case: prepare_unless_busy(case, preprocessing, store), cases, at_once)
-    busy = [case for case in cases if done[case.case_id] is None]
+    busy = [case for case in cases if case.case_id not in done]
     if busy:
         logger.info("waiting for another process that prepares %s", ", ".join(case.case_id for case in busy))
-        done |= _in_threads(lambda case: prepare_case(case, preprocessing, store), busy, at_once)
-    if len(cases) > len(busy):
-        logger.info("prepared %d cases", len(cases) - len(busy))
-    return {name: entry for name, entry in done.items() if entry is not None}
+        done |= _in_threads(
+            lambda case: prepare_unless_busy(case, preprocessing, store, wait=True), busy, at_once
+        )
+    if here := sum(own.here for own in done.values()):
+        logger.info("prepared %d cases", here)
+    return {name: own.case for name, own in done.items()}
 
 
 def _is_damaged(entry: StoredCase, store: PreparedStore) -> bool:
@@ -86,15 +88,17 @@ def _is_damaged(entry: StoredCase, store: PreparedStore) -> bool:
 
 
 def _in_threads(
-    prepare: Callable[[Case], StoredCase | None], cases: Sequence[Case], at_once: int
-) -> dict[str, StoredCase | None]:
+    prepare: Callable[[Case], Done | None], cases: Sequence[Case], at_once: int
+) -> dict[str, Done]:
+    """Prepare cases; those that somebody else prepares now are left out."""
     with ThreadPoolExecutor(at_once) as pool:
         futures = {case.case_id: pool.submit(prepare, case) for case in cases}
         try:
-            return {name: futures[name].result() for name in progress_over(list(futures), "preparing cases")}
+            done = {name: futures[name].result() for name in progress_over(list(futures), "preparing cases")}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return {name: own for name, own in done.items() if own is not None}
 
 
 def _at_once(jobs: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from brats3d.cases import Case
 from brats3d.data.store import Origin, PreparedStore, StoredCase, codec
@@ -30,12 +31,24 @@ def prepare_case(case: Case, preprocessing: Preprocessing, store: PreparedStore)
     """
     done = prepare_unless_busy(case, preprocessing, store, wait=True)
     assert done is not None
-    return done
+    return done.case
+
+
+class Done(NamedTuple):
+    """A case that is prepared.
+
+    Attributes:
+        case: Its entry.
+        here: Whether it was prepared here, or meanwhile by somebody else.
+    """
+
+    case: StoredCase
+    here: bool
 
 
 def prepare_unless_busy(
     case: Case, preprocessing: Preprocessing, store: PreparedStore, *, wait: bool = False
-) -> StoredCase | None:
+) -> Done | None:
     """Prepare a labelled case and keep it in the store, or return None while somebody else does.
 
     Raises:
@@ -48,6 +61,7 @@ def prepare_unless_busy(
         if not mine:
             return None
         found = store.find(case.case_id, key)
+        here = found is None
         if found is None:
             prepared = preprocessing.prepare(case, with_label=True)
             if origin.states() != states:
@@ -61,7 +75,7 @@ def prepare_unless_busy(
                 case.case_id, key, image=prepared.image, classes=prepared.classes, record=record
             )
         store.remember(origin, key, states)
-        return found
+        return Done(found, here)
 
 
 def origin_of(case: Case, preprocessing: Preprocessing) -> Origin:

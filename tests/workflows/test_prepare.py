@@ -173,7 +173,9 @@ def test_two_processes_at_once_share_the_work(config: PrepareConfig) -> None:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         said.append(errors)
-    made = [int(line.split()[1]) for text in said for line in text.splitlines() if "prepared" in line]
+    made = [
+        int(line.split()[1]) for text in said for line in text.splitlines() if line.startswith("prepared")
+    ]
     assert sum(made) == 6, said
     check_sound(prepare(config))
 
