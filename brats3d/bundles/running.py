@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from brats3d.errors import RunError
 
 _SECONDS = 3600
@@ -34,7 +36,9 @@ sys.path.insert(0, os.getcwd())  # as `python -m monai.bundle` has it
 
 _PROGRAM = f"""{GUARD}
 import json
+import torch
 from monai.bundle import run
+torch.set_num_threads(int(sys.argv[2]))
 for job in json.loads(sys.argv[1]):
     run(**job)
 assert not [name for name in sys.modules if name.partition(".")[0] == "brats3d"]
@@ -63,7 +67,8 @@ def run_bundle(bundle: Path, jobs: list[dict[str, Any]]) -> None:
         RunError: It fails; the message says why.
     """
     # -I: no variable of the environment and no folder of the user's reaches the process.
-    words = [sys.executable, "-I", "-B", "-c", _PROGRAM, json.dumps(jobs)]
+    # As many threads as here: in bfloat16 the last digits of a sum depend on how it is shared out.
+    words = [sys.executable, "-I", "-B", "-c", _PROGRAM, json.dumps(jobs), str(torch.get_num_threads())]
     try:
         done = subprocess.run(
             words, cwd=bundle, capture_output=True, text=True, check=False, timeout=_SECONDS

@@ -1,0 +1,237 @@
+# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
+"""Torch datasets over prepared cases: random patches, random slices, whole volumes.
+
+A training sample is a function of the seed and its running number alone, whichever worker or rank
+makes it: epochs count on (:class:`RunningSampler`), so a resumed run sees the same samples as an
+uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from scripts.core.data.store import StoredArray, StoredCase
+
+Sample = dict[str, Tensor]
+Augmentation = Callable[[Any, int], Any]
+Mixing = Callable[[Any, Any, int], Any]
+
+
+class RunningSampler(Sampler[int]):
+    """Running numbers of samples: epoch ``e`` yields ``e * length`` and on, shared out over ranks.
+
+    Every rank gets equally many, since ranks wait for each other: numbers that do not divide are left
+    out.
+    """
+
+    def __init__(self, length: int, *, rank: int = 0, ranks: int = 1) -> None:
+        """Yield ``length`` numbers per epoch, every ``ranks``-th of them from ``rank`` on."""
+        self.length = length
+        self.rank = rank
+        self.ranks = ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration yields (Lightning calls this)."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        start = self.epoch * self.length
+        return iter(range(start + self.rank, start + len(self) * self.ranks, self.ranks))
+
+    def __len__(self) -> int:
+        return self.length // self.ranks
+
+
+class _RandomSamples(Dataset[Sample], ABC):
+    """Shared part of patch and slice sampling: which case, which centre, then augmentation."""
+
+    def __init__(
+        self,
+        cases: Sequence[StoredCase],
+        *,
+        size: Sequence[int],
+        foreground: float,
+        augmentation: Augmentation,
+        seed: int,
+        mixing: Mixing | None = None,
+        as_stored: bool = False,
+    ) -> None:
+        """Sample ``cases``.
+
+        Args:
+            cases: Prepared cases.
+            size: Size of a sample in voxels.
+            foreground: Share of samples centred on a tumour voxel.
+            augmentation: Called with a sample and a seed.
+            seed: Seed of everything drawn.
+            mixing: Called before it with a sample, one of another case, and a seed.
+            as_stored: Patches that are not mixed are handed to the augmentation as they are stored,
+                float16, which is half as much to move; else float32.
+        """
+        assert cases
+        self.cases = list(cases)
+        self.size = tuple(size)
+        self.foreground = foreground
+        self.augmentation = augmentation
+        self.seed = seed
+        self.mixing = mixing
+        self.dtype = np.float16 if as_stored and mixing is None else np.float32
+
+    def __getitem__(self, number: int) -> Sample:
+        """Make sample ``number``: image float32 ``(C, *S)``, classes uint8 ``(1, *S)``."""
+        generator = np.random.default_rng([self.seed, number])
+        turn, position = divmod(number, len(self.cases))
+        order = np.random.default_rng([self.seed, turn, 1]).permutation(len(self.cases))
+        sample = self._draw(int(order[position]), generator)
+        if self.mixing is not None and len(self.cases) > 1:
+            other = int(order[position - 1 - int(generator.integers(len(self.cases) - 1))])
+            sample = self.mixing(sample, self._draw(other, generator), int(generator.integers(2**31)))
+        return self.augmentation(sample, int(generator.integers(2**31)))
+
+    def _draw(self, index: int, generator: np.random.Generator) -> Sample:
+        case = self.cases[index]
+        centre = self._foreground_voxel(case, generator) if generator.random() < self.foreground else None
+        return self._read(case, centre, generator)
+
+    def _foreground_voxel(self, case: StoredCase, generator: np.random.Generator) -> NDArray[np.int16] | None:
+        positions = self._eligible(case)
+        if not positions:
+            return None
+        of_class = positions[int(generator.integers(len(positions)))]
+        return of_class[int(generator.integers(len(of_class)))]
+
+    def _eligible(self, case: StoredCase) -> list[NDArray[np.int16]]:
+        return list(case.foreground.values())
+
+    @abstractmethod
+    def _read(
+        self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
+    ) -> Sample:
+        """Read one sample of a case, around ``centre`` or at a random place."""
+
+
+class PatchDataset(_RandomSamples):
+    """Random 3-D patches; a share of them is centred on a tumour voxel."""
+
+    def _read(
+        self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
+    ) -> Sample:
+        image, classes = case.image(), case.classes()
+        corner = [
+            _corner(extent, side, None if centre is None else int(centre[axis]), generator)
+            for axis, (extent, side) in enumerate(zip(classes.shape, self.size, strict=True))
+        ]
+        return {
+            "image": torch.from_numpy(read_box(image, corner, self.size, self.dtype)),
+            "classes": torch.from_numpy(read_box(classes, corner, self.size, np.uint8))[None],
+        }
+
+
+class SliceDataset(_RandomSamples):
+    """Random slices along one axis, resized to one size."""
+
+    def __init__(
+        self,
+        cases: Sequence[StoredCase],
+        *,
+        axis: int,
+        ranges: Sequence[tuple[int, int]],
+        size: Sequence[int],
+        foreground: float,
+        augmentation: Augmentation,
+        seed: int,
+    ) -> None:
+        """Sample slices.
+
+        Args:
+            cases: Prepared cases.
+            axis: Array axis that is sliced, 0 to 2.
+            ranges: For each case, the first slice and the one after the last that may be drawn.
+            size: Height and width that slices are resized to.
+            foreground: Share of slices that show tumour.
+            augmentation: Called with a sample and a seed.
+            seed: Seed of everything drawn.
+        """
+        super().__init__(cases, size=size, foreground=foreground, augmentation=augmentation, seed=seed)
+        self.axis = axis
+        self.ranges = dict(zip((case.case_id for case in cases), ranges, strict=True))
+
+    def _eligible(self, case: StoredCase) -> list[NDArray[np.int16]]:
+        first, end = self.ranges[case.case_id]
+        axis = self.axis
+        kept = [p[(p[:, axis] >= first) & (p[:, axis] < end)] for p in case.foreground.values()]
+        return [positions for positions in kept if len(positions)]
+
+    def _read(
+        self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
+    ) -> Sample:
+        first, end = self.ranges[case.case_id]
+        index = int(generator.integers(first, end)) if centre is None else int(centre[self.axis])
+        plane = tuple(index if axis == self.axis else slice(None) for axis in range(3))
+        image = case.image()[(slice(None), *plane)].astype(np.float32)
+        classes = case.classes()[plane]
+        resize = torch.nn.functional.interpolate
+        image_1chw = torch.from_numpy(image)[None]
+        classes_11hw = torch.from_numpy(np.ascontiguousarray(classes))[None, None]
+        return {
+            "image": resize(image_1chw, self.size, mode="bilinear", antialias=True)[0],
+            "classes": resize(classes_11hw, self.size, mode="nearest-exact")[0],
+        }
+
+
+class CaseDataset(Dataset[StoredCase]):
+    """Whole prepared cases, for validation by sliding window."""
+
+    def __init__(self, cases: Sequence[StoredCase]) -> None:
+        """Serve ``cases`` as they are; arrays are read by whoever uses them."""
+        self.cases = list(cases)
+
+    def __getitem__(self, index: int) -> StoredCase:
+        return self.cases[index]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def read_box(
+    array: StoredArray | NDArray[Any], corner: Sequence[int], size: Sequence[int], dtype: DTypeLike
+) -> NDArray[Any]:
+    """Copy a box out of an array; what lies outside the array is zero.
+
+    Args:
+        array: Array ``(*S)`` or ``(C, *S)``, perhaps stored; only the box is read.
+        corner: First voxel of the box along each spatial axis; may be negative.
+        size: Extent of the box.
+        dtype: Type of the copy.
+    """
+    leading = tuple(array.shape[: len(array.shape) - len(size)])
+    everything = (slice(None),) * len(leading)
+    spans = [
+        (max(0, low), max(0, low, min(extent, low + side)))
+        for low, side, extent in zip(corner, size, array.shape[len(leading) :], strict=True)
+    ]
+    inside = array[(*everything, *(slice(low, high) for low, high in spans))]
+    if inside.shape[len(leading) :] == tuple(size):
+        return inside.astype(dtype, copy=isinstance(array, np.ndarray))  # else it is a copy already
+    box = np.zeros((*leading, *size), dtype=dtype)
+    target = tuple(slice(low - first, high - first) for (low, high), first in zip(spans, corner, strict=True))
+    box[(*everything, *target)] = inside
+    return box
+
+
+def _corner(extent: int, side: int, centre: int | None, generator: np.random.Generator) -> int:
+    """First voxel of a patch: within the image where it fits, else the image centred in the patch."""
+    if extent <= side:
+        return -((side - extent) // 2)
+    if centre is None:
+        return int(generator.integers(extent - side + 1))
+    return min(max(0, centre - side // 2), extent - side)

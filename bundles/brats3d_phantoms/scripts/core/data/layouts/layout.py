@@ -1,0 +1,86 @@
+# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
+"""What a data layout is, and how a case name tells the patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from scripts.core.cases import Case
+from scripts.core.data.layouts.tree import Tree
+from scripts.core.labels import LabelConvention
+
+
+@dataclass(frozen=True)
+class Found:
+    """Cases that a layout recognised in a folder.
+
+    Attributes:
+        cases: The cases, in any order.
+        convention: Meaning of their label values.
+        unusual: Ids of cases whose files fit but whose names are not this layout's own. The layout
+            with the most other cases is the one that is detected.
+        notes: What the user should know, one sentence each.
+    """
+
+    cases: Sequence[Case]
+    convention: LabelConvention
+    unusual: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def own_cases(self) -> int:
+        """How many cases are named the way this layout names them."""
+        return len(self.cases) - len(self.unusual)
+
+
+class Find(Protocol):
+    """Recognise the cases of one layout without opening an image."""
+
+    def __call__(self, tree: Tree, convention: LabelConvention | None) -> Found | None:
+        """Return the cases in ``tree``, or None when the folder is not in this layout.
+
+        Args:
+            tree: Folder to look in.
+            convention: What the user says the label values mean; None for the layout's own.
+        """
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one family of data sets names and places its files.
+
+    Attributes:
+        name: Name in the registry and in ``data.layout``.
+        description: Data sets that have it.
+        example: Path of a typical image below the root of the data set.
+        find: Recognises the cases.
+    """
+
+    name: str
+    description: str
+    example: str
+    find: Find
+
+
+# 2023 on: BraTS-GLI-00005-100; until 2019: Brats18_TCIA01_150_1. The last number is the visit.
+_VISIT_NAMES = (
+    re.compile(r"(?P<patient>.+-\d{4,})-(?P<visit>\d{3})"),
+    re.compile(r"(?P<patient>brats1[789]_.+)_(?P<visit>\d+)", re.IGNORECASE),
+)
+
+
+def patient_and_visit(case_id: str) -> tuple[str, str]:
+    """Take a case name apart; a name without a visit is the patient's."""
+    for names in _VISIT_NAMES:
+        if match := names.fullmatch(case_id):
+            return match["patient"], match["visit"]
+    return case_id, ""
+
+
+def some_of(names: Sequence[str], most: int = 3) -> str:
+    """List the first of ``names`` and say how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

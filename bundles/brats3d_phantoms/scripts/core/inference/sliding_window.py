@@ -1,0 +1,147 @@
+# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
+"""Prediction of whole images with a network that sees windows of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.core.errors import ConfigError
+from scripts.core.inference.forward import Precision, RegionForward, RegionHead
+from scripts.core.inference.memory import BatchRunner
+from scripts.core.inference.segmenter import Progress
+from scripts.core.inference.windows import Canvas, Window, window_grid, window_starts
+
+
+class SlidingWindowSegmenter:
+    """Predicts overlapping windows and blends them with Gaussian weights.
+
+    The image stays where it is (in main memory, as a rule, and in float16 if it is); each batch of
+    windows is copied to the device. The blended sum is kept on the device while it fits, otherwise
+    in main memory. When memory runs out the batch is halved, and no window is predicted twice.
+
+    Args:
+        network: ``(B, C, *S)`` to logits ``(B, out, *S)``, 2-D or 3-D. It keeps its training or
+            evaluation mode.
+        head: Turns logits into probabilities of regions.
+        patch_size: Window in voxels along each axis; smaller images are padded with zeros.
+        overlap: Smallest share of a window that its neighbour covers too, in [0, 1).
+        window_batch: Windows predicted at once; ``auto`` sizes it to the free memory (and resets
+            the peak-memory statistics of a GPU when it does).
+        flips: Average over mirror images: True for all axes, or the spatial axes to mirror.
+        device: Where the network runs; None: where its parameters are.
+        precision: Precision of the network; probabilities are always float32.
+        skip_empty: Do not predict windows in which the image is zero throughout (no brain): no
+            region is there. Without effect on an image that is zero everywhere.
+        progress: Called with the number of windows done and the number of all after each batch.
+
+    Raises:
+        ConfigError: A parameter that cannot work.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        head: RegionHead,
+        *,
+        patch_size: Sequence[int],
+        overlap: float = 0.5,
+        window_batch: int | Literal["auto"] = "auto",
+        flips: bool | Sequence[int] = False,
+        device: torch.device | str | None = None,
+        precision: Precision = "fp32",
+        skip_empty: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        self.patch_size = tuple(int(side) for side in patch_size)
+        _check(self.patch_size, overlap)
+        self.overlap = overlap
+        self.skip_empty = skip_empty
+        self.progress = progress
+        self._forward = RegionForward(
+            network,
+            head,
+            spatial_dims=len(self.patch_size),
+            flips=flips,
+            device=device,
+            precision=precision,
+        )
+        self._runner = BatchRunner(
+            window_batch, item_voxels=math.prod(self.patch_size), where="inference.window_batch"
+        )
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Segment one image; see :meth:`Segmenter.segment`.
+
+        Raises:
+            ConfigError: The image has other dimensions than the window, or one window alone does
+                not fit into memory.
+        """
+        padded, inside = _pad(image.as_subclass(Tensor), self.patch_size)
+        starts = [
+            window_starts(size, side, self.overlap)
+            for size, side in zip(padded.shape[1:], self.patch_size, strict=True)
+        ]
+        device = self._forward.device
+        windows = self._windows_with_content(padded, window_grid(starts, self.patch_size))
+        canvas = Canvas(starts, self.patch_size, device)
+        done = 0
+
+        def predict(batch: Sequence[Window]) -> None:
+            nonlocal done
+            crops = torch.stack([padded[(slice(None), *window)] for window in batch])
+            canvas.add(batch, self._forward(crops.to(device, torch.float32)))
+            done += len(batch)
+            if self.progress is not None:
+                self.progress(done, len(windows))
+
+        with self._forward.evaluating():
+            self._runner.run(windows, predict, device=device, relieve=canvas.move_to_host)
+        return canvas.mean()[(slice(None), *inside)].contiguous()
+
+    def _windows_with_content(self, image: Tensor, windows: list[Window]) -> list[Window]:
+        if not self.skip_empty:
+            return windows
+        filled = [window for window in windows if image[(slice(None), *window)].any()]
+        return filled or windows
+
+
+def _pad(image: Tensor, window: Sequence[int]) -> tuple[Tensor, Window]:
+    """Pad ``(C, *S)`` with zeros on both sides up to the window, and say where the image then lies."""
+    if image.ndim != len(window) + 1:
+        raise ConfigError(
+            "the window has other dimensions than the image",
+            where="inference.window",
+            got=f"window {tuple(window)} for an image of {image.ndim - 1} dimensions",
+            expected=f"{image.ndim - 1} numbers",
+        )
+    missing = [max(side - size, 0) for side, size in zip(window, image.shape[1:], strict=True)]
+    inside = tuple(
+        slice(gap // 2, gap // 2 + size) for gap, size in zip(missing, image.shape[1:], strict=True)
+    )
+    if not any(missing):
+        return image, inside
+    margins = [margin for gap in reversed(missing) for margin in (gap // 2, gap - gap // 2)]
+    return F.pad(image, margins), inside
+
+
+def _check(window: tuple[int, ...], overlap: float) -> None:
+    if not window or min(window) < 1:
+        raise ConfigError(
+            "invalid window",
+            where="inference.window",
+            got=window,
+            expected="a positive number of voxels for each axis",
+        )
+    if not 0 <= overlap < 1:
+        raise ConfigError(
+            "invalid overlap of windows",
+            where="inference.overlap",
+            got=overlap,
+            expected="a share of the window, at least 0 and below 1",
+        )

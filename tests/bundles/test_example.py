@@ -1,0 +1,41 @@
+"""The example in ``bundles/``: small, complete, and as this version would write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from brats3d.bundles.predict import predict
+from brats3d.bundles.running import job, run_bundle
+from brats3d.bundles.vendoring import vendored_scripts
+from brats3d.config import PredictConfig
+from brats3d.data.phantom import write_phantoms
+from brats3d.workflows.evaluate import evaluate
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+EXAMPLE = BUNDLES / "brats3d_phantoms"
+
+
+def test_it_is_small_and_has_scripts_of_the_names_that_are_written() -> None:
+    files = [path for path in EXAMPLE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert sum(path.stat().st_size for path in files) < 5e6
+    scripts = {path.relative_to(EXAMPLE / "scripts").as_posix() for path in files if path.suffix == ".py"}
+    assert scripts == set(vendored_scripts()), "make the example again, see bundles/README.md"
+    assert "never seen real MRI" in (BUNDLES / "README.md").read_text()
+    assert "Phantoms, made up by brats3d" in (EXAMPLE / "docs" / "README.md").read_text()
+
+
+def test_it_segments_phantoms_it_has_not_seen_with_and_without_this_package(tmp_path: Path) -> None:
+    data, ours, theirs = tmp_path / "data", tmp_path / "ours", tmp_path / "theirs"
+    write_phantoms(data, cases=2, size=(64, 64, 64), seed=77)
+    predict(PredictConfig(bundle=str(EXAMPLE), input=str(data), output=str(ours), accelerator="cpu"))
+    # The cache of bytecode goes elsewhere: the example stays as it is.
+    run_bundle(EXAMPLE, [job(EXAMPLE, data, theirs, ["inference.json"])])
+    paths = sorted(ours.glob("*.nii.gz"))
+    assert len(paths) == 2
+    for path in paths:
+        np.testing.assert_array_equal(nib.load(theirs / path.name).dataobj, nib.load(path).dataobj)
+    rows = evaluate(ours, data, quiet=True).rows
+    assert np.mean([row["dice"] for row in rows if row.region == "WT"]) > 0.8
