@@ -103,6 +103,15 @@ def test_a_full_disk_in_the_middle_of_a_file(old: Path) -> None:
     assert names(old.parent) == ["result.txt"]
 
 
+def test_a_disk_that_is_read_only(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)  # such a disk refuses even to remove what is not there
+    with pytest.raises(OutputError, match="cannot write the result"):
+        write_half(old, OSError(errno.EROFS, "Read-only file system"))
+
+
 def test_a_file_where_a_folder_is_needed(old: Path) -> None:
     with pytest.raises(OutputError, match="a file stands"):
         make_folder(old)
