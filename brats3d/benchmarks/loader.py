@@ -12,8 +12,8 @@ from pathlib import Path
 
 from brats3d.benchmarks.loading import worker
 from brats3d.benchmarks.machine import this_machine
+from brats3d.benchmarks.processes import contender_process
 from brats3d.benchmarks.report import Measurement, Report, Section
-from brats3d.benchmarks.scoring.processes import scoring_process
 from brats3d.benchmarks.turns import measure_in_turns
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError
@@ -42,7 +42,12 @@ def benchmark_loader(config: BenchmarkConfig) -> Report:
         job.cases()  # a data set that cannot be used is told before anything is measured
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(asdict(job)), encoding="utf-8")
-        ready = [stack.enter_context(scoring_process(name, None, file, worker.__file__)) for name in names]
+        ready = [
+            stack.enter_context(
+                contender_process(name, None, file, worker.__file__, threads=config.threads or 1)
+            )
+            for name in names
+        ]
         measured = measure_in_turns(ready, worker.CONTENDERS, config.repeats, title)
     notes = (_per_second(measured), _beforehand(measured))
     return Report("loader", machine, asdict(config), (Section(title, measured, notes),))

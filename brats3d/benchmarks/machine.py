@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from brats3d.assembly.hardware import processor_name
+from brats3d.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,14 @@ def this_machine() -> Machine:
         platform.platform(),
         psutil.getloadavg()[0],
     )
+
+
+def threads_of(configured: int | None) -> int:
+    """Threads that a contender gets which may use the whole machine: as configured, or one for each core.
+
+    Raises:
+        ConfigError: Not a positive number.
+    """
+    if configured is not None and configured < 1:
+        raise ConfigError("no thread to compute with", where="threads", got=configured, expected="1 or more")
+    return configured or os.cpu_count() or 1

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from brats3d.benchmarks.machine import this_machine
+from brats3d.benchmarks.processes import ContenderProcess, contender_process
 from brats3d.benchmarks.report import Report, Section
+from brats3d.benchmarks.scoring import worker
 from brats3d.benchmarks.scoring.pairs import RANKED, Pair, from_files, large_tumour, many_lesions
-from brats3d.benchmarks.scoring.processes import ScoringProcess, scoring_process
 from brats3d.benchmarks.scoring.worker import CONTENDERS
 from brats3d.benchmarks.turns import measure_in_turns
 from brats3d.config import BenchmarkConfig
@@ -46,7 +47,7 @@ def benchmark_metrics(config: BenchmarkConfig) -> Report:
         for number, make in enumerate(makers):
             pair, file = make(), Path(folder) / f"{number}.npz"
             pair.save(file)
-            with _processes(pythons, file) as running:
+            with _processes(pythons, file, config.threads or 1) as running:
                 absent = {own.name: own.missing for own in running if own.missing is not None}
                 _check_present(absent, config)
                 ready = [own for own in running if own.missing is None]
@@ -100,10 +101,15 @@ def _pairs(config: BenchmarkConfig) -> list[Callable[[], Pair]]:
 
 
 @contextlib.contextmanager
-def _processes(pythons: Mapping[str, str | None], file: Path) -> Iterator[list[ScoringProcess]]:
+def _processes(
+    pythons: Mapping[str, str | None], file: Path, threads: int
+) -> Iterator[list[ContenderProcess]]:
     """Start one process after the other, so that no first run disturbs another."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(scoring_process(name, python, file)) for name, python in pythons.items()]
+        yield [
+            stack.enter_context(contender_process(name, python, file, worker.__file__, threads=threads))
+            for name, python in pythons.items()
+        ]
 
 
 def _check_present(absent: Mapping[str, str], config: BenchmarkConfig) -> None:
@@ -120,12 +126,12 @@ def _not_installed(name: str, package: str) -> str:
     return f"not measured: {name} (pip install {package})"
 
 
-def _section(ready: Sequence[ScoringProcess], pair: Pair, repeats: int) -> Section:
+def _section(ready: Sequence[ContenderProcess], pair: Pair, repeats: int) -> Section:
     measured = measure_in_turns(ready, CONTENDERS, repeats, pair.title)
     return Section(pair.title, measured, (_dice(ready),))
 
 
-def _dice(ready: Sequence[ScoringProcess]) -> str:
+def _dice(ready: Sequence[ContenderProcess]) -> str:
     """Say whether all who compute Dice agree: whether they measured the same thing."""
     texts = []
     for region in (region.name for region in RANKED):

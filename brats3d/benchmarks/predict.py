@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from brats3d.benchmarks.machine import this_machine
+from brats3d.benchmarks.machine import this_machine, threads_of
 from brats3d.benchmarks.predicting import worker
+from brats3d.benchmarks.processes import contender_process
 from brats3d.benchmarks.report import Report, Section
-from brats3d.benchmarks.scoring.processes import scoring_process
 from brats3d.benchmarks.turns import measure_in_turns
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError
@@ -19,7 +19,7 @@ from brats3d.registry import look_up
 
 
 def benchmark_predict(config: BenchmarkConfig) -> Report:
-    """Measure every contender on one case, each in a process of its own and of one thread.
+    """Measure every contender on one case, each in a process of its own.
 
     The network is loaded beforehand; reading, preparing, predicting and writing are measured.
 
@@ -40,7 +40,11 @@ def benchmark_predict(config: BenchmarkConfig) -> Report:
             job = Path(folder) / f"{name}.json"
             chosen = worker.Job(str(case), config.run, str(Path(folder) / name))
             job.write_text(json.dumps(asdict(chosen)), encoding="utf-8")
-            ready.append(stack.enter_context(scoring_process(name, None, job, worker.__file__)))
+            ready.append(
+                stack.enter_context(
+                    contender_process(name, None, job, worker.__file__, threads=threads_of(config.threads))
+                )
+            )
         measured = measure_in_turns(ready, worker.CONTENDERS, config.repeats, title)
     weights = "the weights of the run" if config.run else "the quick start's network, random weights"
     return Report("predict", machine, asdict(config), (Section(title, measured, (weights,)),))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from brats3d.benchmarks.processes import ContenderProcess
 from brats3d.benchmarks.report import Measurement
-from brats3d.benchmarks.scoring.processes import ScoringProcess
-from brats3d.benchmarks.scoring.worker import Contender
+from brats3d.benchmarks.serving import Contender
 from brats3d.workflows.messages import progress_over
 
 
 def measure_in_turns(
-    ready: Sequence[ScoringProcess], contenders: Mapping[str, Contender], repeats: int, what: str
+    ready: Sequence[ContenderProcess], contenders: Mapping[str, Contender], repeats: int, what: str
 ) -> tuple[Measurement, ...]:
     """Measure each process ``repeats`` times, so that whatever else the machine does meets all of them.
 

@@ -25,6 +25,10 @@ class BenchmarkConfig:
     """Label convention of both files."""
     brats_evaluation_python: str | None = None
     """Python with the package brats-evaluation, whose NumPy is older than ours."""
+    nnunet_python: str | None = None
+    """Python with the package nnunetv2, which is then measured too (loader, predict, train)."""
+    threads: int | None = None
+    """Threads of each contender; by default 1 for metrics and loader, as many as cores for the others."""
     run: str | None = None
     """predict: the run whose network is used; by default that of the quick start with random weights."""
     patch: tuple[int, int, int] = (128, 128, 128)

@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from brats3d.__main__ import main
 from brats3d.benchmarks.metrics import benchmark_metrics
+from brats3d.benchmarks.processes import contender_process
+from brats3d.benchmarks.scoring import worker
 from brats3d.benchmarks.scoring.pairs import CONVENTION, Pair, from_files, large_tumour, many_lesions
-from brats3d.benchmarks.scoring.processes import scoring_process
 from brats3d.benchmarks.scoring.worker import CONTENDERS
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, DataError, LabelError, MissingExtraError
@@ -117,7 +118,7 @@ class TestMeasuring:
     def test_by_the_rules_of_brats_2025(self, tmp_path: Path) -> None:
         pair = many_lesions(TINY)
         pair.save(tmp_path / "pair.npz")
-        with scoring_process("brats3d-brats2025", None, tmp_path / "pair.npz") as process:
+        with contender_process("brats3d-brats2025", None, tmp_path / "pair.npz", worker.__file__) as process:
             found = process.found["scores"]
         masks = [labels == 2 for labels in (pair.prediction, pair.reference)]
         expected = evaluate_case(
@@ -133,7 +134,7 @@ class TestMeasuring:
     def test_a_contender_that_fails_says_why(self, tmp_path: Path) -> None:
         with (
             pytest.raises(RuntimeError, match=r"(?s)brats3d failed:.*no_pair\.npz"),
-            scoring_process("brats3d", None, tmp_path / "no_pair.npz"),
+            contender_process("brats3d", None, tmp_path / "no_pair.npz", worker.__file__),
         ):
             pass
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from brats3d.benchmarks.scoring.worker import Contender, Ready, serve
+from brats3d.benchmarks.serving import Contender, Ready, serve
 from brats3d.cases import MODALITIES, Case
 
 _SEED = 0

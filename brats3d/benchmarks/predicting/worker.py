@@ -1,7 +1,7 @@
 """A process that segments one case, with one contender, whenever it is told to.
 
 Run as ``python worker.py CONTENDER JOB.json``; it answers as
-:mod:`brats3d.benchmarks.scoring.worker` does.
+:mod:`brats3d.benchmarks.serving` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from brats3d.benchmarks.scoring.worker import Contender, Ready, serve
+from brats3d.benchmarks.serving import Contender, Ready, serve
 
 OVERLAP = 0.5
 _WINDOW_OF_BUNDLE = (240, 240, 160)

@@ -1,21 +1,14 @@
 """A process that scores one pair of label maps, with one contender, whenever it is told to.
 
-Run by path, as ``python worker.py CONTENDER PAIR.npz``, also by a Python that has no brats3d: so only
-NumPy is imported here. The first line that it writes describes the contender after one run that is not
-measured; then every line that it reads is answered by the time of a run. All lines are JSON.
+Run by path, as ``python worker.py CONTENDER PAIR.npz``, also by a Python that lacks what brats3d needs:
+so only NumPy and :mod:`brats3d.benchmarks.serving`, which says how it answers, are imported here.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import platform
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brats3d.benchmarks.serving import Contender, Ready, Scores, serve
+
 Labels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
-Scores = dict[str, dict[str, float]]
-Ready = tuple[Callable[[], Any], Callable[[Any], Scores]]
-"""The work to be timed, and how regions' scores are read from what it returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,21 +59,6 @@ class StoredPair:
         """Ranked regions that are empty in neither."""
         pairs = zip(self.ranked_regions, *self.masks(self.ranked), strict=True)
         return {region: (own_p, own_r) for region, own_p, own_r in pairs if own_p.any() and own_r.any()}
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A scorer.
-
-    Attributes:
-        says: What it computes, one line.
-        packages: Distributions that it needs, the one that is measured first.
-        prepare: From a pair to what a user has at hand before scoring, and the scoring of it.
-    """
-
-    says: str
-    packages: tuple[str, ...]
-    prepare: Callable[[Any], Ready]
 
 
 def _brats3d(pair: StoredPair) -> Ready:
@@ -277,41 +254,6 @@ def main(name: str, pair: str) -> None:
     serve(CONTENDERS[name], lambda: _load(pair))
 
 
-def serve(contender: Contender, load: Callable[[], Any]) -> None:
-    """Tell about a contender on what ``load`` gives, then answer every line with the time of a run."""
-    # What a package prints must not mix with the answers.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def answer(content: dict[str, Any]) -> None:
-        print(json.dumps(content), file=answers, flush=True)
-
-    try:
-        versions = {package: metadata.version(package) for package in contender.packages}
-    except metadata.PackageNotFoundError as error:
-        answer({"missing": error.name})
-        return
-    work, read = contender.prepare(load())
-    before_mib = _memory_mib("VmRSS")
-    with contextlib.suppress(OSError):  # where the peak cannot be reset it holds that of the loading, too
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    scores = read(work())
-    peak_mib = _memory_mib("VmHWM")
-    answer(
-        {
-            "versions": {**versions, "Python": platform.python_version()},
-            "scores": scores,
-            "peak_mib": peak_mib,
-            "own_mib": peak_mib - before_mib,
-        }
-    )
-    for _ in sys.stdin:
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        answer({"wall_ms": 1000 * wall, "cpu_ms": 1000 * cpu})
-
-
 def _load(path: str) -> StoredPair:
     with np.load(path) as stored:
         return StoredPair(
@@ -322,14 +264,6 @@ def _load(path: str) -> StoredPair:
             int(stored["ranked"]),
             stored["members"],
         )
-
-
-def _memory_mib(entry: str) -> float:
-    """Read a memory figure of this process; NaN on systems that do not show it."""
-    status = Path("/proc/self/status")
-    lines = status.read_text(encoding="ascii", errors="replace").splitlines() if status.is_file() else []
-    found = [int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{entry}:")]
-    return found[0] if found else float("nan")
 
 
 if __name__ == "__main__":

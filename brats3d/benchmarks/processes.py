@@ -1,4 +1,4 @@
-"""Starting the processes that score, and asking them for times."""
+"""Starting the processes that are measured, and asking them for times."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import brats3d
-from brats3d.benchmarks.scoring import worker
 
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
-class ScoringProcess:
-    """A process of one thread that does one thing, such as scoring a pair, with one contender.
+class ContenderProcess:
+    """A process that does one thing, such as scoring a pair, with one contender.
 
     Args:
         name: Contender.
-        python: Its Python; None: the one that runs, with this very brats3d.
+        python: Its Python; None: the one that runs.
         subject: File that says what to do it on, such as a pair.
-        program: File of the program.
+        program: File of the program; it can import this very brats3d.
+        environment: Its environment variables.
         complaints: Open file for what the process writes to standard error.
 
     Attributes:
@@ -35,13 +35,19 @@ class ScoringProcess:
     """
 
     def __init__(
-        self, name: str, python: str | None, subject: Path, program: str, complaints: IO[str]
+        self,
+        name: str,
+        python: str | None,
+        subject: Path,
+        program: str,
+        environment: Mapping[str, str],
+        complaints: IO[str],
     ) -> None:
         self.name = name
         self._complaints = complaints
         self._process = subprocess.Popen(
             [python or sys.executable, program, name, str(subject)],
-            env=_environment(python is None),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -61,7 +67,7 @@ class ScoringProcess:
         self.missing = self.found.get("missing")
 
     def measure(self) -> tuple[float, float]:
-        """Score once more. Returns milliseconds by the clock and of the processor.
+        """Do it once more. Returns milliseconds by the clock and of the processor.
 
         Raises:
             RuntimeError: The contender failed.
@@ -87,12 +93,29 @@ class ScoringProcess:
 
 
 @contextlib.contextmanager
-def scoring_process(
-    name: str, python: str | None, subject: Path, program: str = worker.__file__
-) -> Iterator[ScoringProcess]:
-    """Start a process, wait for its first run, and end it after the block."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        process = ScoringProcess(name, python, subject, program, complaints)
+def contender_process(
+    name: str, python: str | None, subject: Path, program: str, *, threads: int = 1
+) -> Iterator[ContenderProcess]:
+    """Start a process, wait for its first run, and end it after the block.
+
+    Args:
+        name: Contender.
+        python: Its Python; None: the one that runs.
+        subject: File that says what to do it on.
+        program: File of the program.
+        threads: Threads of its numerical libraries.
+    """
+    with contextlib.ExitStack() as stack:
+        paths = [stack.enter_context(_importable(python is None)), ""]
+        if python is None:
+            paths[1] = os.environ.get("PYTHONPATH", "")
+        environment = {
+            **os.environ,
+            **{f"{library}_NUM_THREADS": str(threads) for library in _THREADS},
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
+        complaints = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+        process = ContenderProcess(name, python, subject, program, environment, complaints)
         try:
             process.start()
             yield process
@@ -100,11 +123,13 @@ def scoring_process(
             process.end()
 
 
-def _environment(own: bool) -> dict[str, str]:
-    """One thread for every library; brats3d where it is this very one, nothing of ours for others."""
-    environment = os.environ | {f"{library}_NUM_THREADS": "1" for library in _THREADS}
-    path = environment.pop("PYTHONPATH", "")
+@contextlib.contextmanager
+def _importable(own: bool) -> Iterator[str]:
+    """Folder from which this very brats3d is imported; for another Python it holds nothing else."""
+    package = Path(brats3d.__file__).parent
     if own:
-        root = str(Path(brats3d.__file__).parents[1])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, path)))
-    return environment
+        yield str(package.parent)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / package.name).symlink_to(package, target_is_directory=True)
+        yield folder
