@@ -231,7 +231,7 @@ class OptimConfig:
 class TrainerConfig:
     """Names and meanings are Lightning's ``Trainer``'s, but for ``max_minutes``."""
 
-    max_epochs: int = 20
+    max_epochs: int = 12
     """Epochs; with `max_minutes`, an upper bound."""
     max_minutes: float | None = None
     """Time budget of the whole fit without the final test; the schedule stretches or shrinks to fit."""
@@ -249,7 +249,7 @@ class TrainerConfig:
     """Largest norm of the gradient."""
     accumulate_grad_batches: int = 1
     """Batches per optimiser step."""
-    check_val_every_n_epoch: int = 5
+    check_val_every_n_epoch: int = 4
     """Epochs between validations; the last epoch always validates."""
     log_every_n_steps: int = 10
     """Steps between log lines."""
