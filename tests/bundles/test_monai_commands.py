@@ -135,7 +135,9 @@ def image(kind: str) -> torch.Tensor:
         ("version", None),
         ("version", 1),
         ("network_data_format", {"inputs": {}}),
+        ("second_data_format", {"inputs": {}}),
         ("eval_metrics", {"d": "x"}),
+        ("supported_apps", ["monai-label"]),
     ],
 )
 def test_the_schema_rejects_what_is_no_metadata(
