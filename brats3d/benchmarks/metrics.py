@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from brats3d.benchmarks.machine import this_machine
 from brats3d.benchmarks.processes import ContenderProcess, contender_process
+from brats3d.benchmarks.pythons import BRATS_EVALUATION
 from brats3d.benchmarks.report import Report, Section
 from brats3d.benchmarks.scoring import worker
 from brats3d.benchmarks.scoring.pairs import RANKED, Pair, from_files, large_tumour, many_lesions
@@ -20,11 +20,7 @@ from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, MissingExtraError
 from brats3d.registry import look_up
 
-_CHALLENGE = "brats-evaluation"
-_REMEDY = (
-    "python3.11 -m venv reference && reference/bin/pip install brats-evaluation==0.0.10 'numpy<2.3', then "
-    "--brats_evaluation_python reference/bin/python"
-)
+_CHALLENGE = BRATS_EVALUATION.package
 _SAME_DICE = 1e-6
 
 
@@ -66,14 +62,7 @@ def _pythons(config: BenchmarkConfig) -> dict[str, str | None]:
         look_up(CONTENDERS, name, "contenders")
     elsewhere = config.brats_evaluation_python
     asked = [name for name in config.contenders if name.startswith(_CHALLENGE)]
-    if (elsewhere is None and asked) or (elsewhere is not None and shutil.which(elsewhere) is None):
-        raise ConfigError(
-            f"{_CHALLENGE} needs a Python of its own",
-            where="brats_evaluation_python",
-            got="no path" if elsewhere is None else f"{elsewhere}, which is no program",
-            expected=f"a Python that has the package {_CHALLENGE}",
-            remedy=_REMEDY,
-        )
+    BRATS_EVALUATION.check(elsewhere, needed=bool(asked))
     names = config.contenders or [name for name in CONTENDERS if name not in _left_out(config)]
     return {name: elsewhere if name.startswith(_CHALLENGE) else None for name in names}
 
@@ -114,11 +103,13 @@ def _processes(
 
 def _check_present(absent: Mapping[str, str], config: BenchmarkConfig) -> None:
     for name, package in absent.items():
-        if name in config.contenders or name.startswith(_CHALLENGE):
+        if name.startswith(_CHALLENGE):
+            raise BRATS_EVALUATION.without_package(name, package, config.brats_evaluation_python)
+        if name in config.contenders:
             raise MissingExtraError(
                 f"{name} cannot be measured: the package {package} is not installed",
-                where=config.brats_evaluation_python if name.startswith(_CHALLENGE) else "contenders",
-                remedy=_REMEDY if name.startswith(_CHALLENGE) else f"pip install {package}",
+                where="contenders",
+                remedy=f"pip install {package}",
             )
 
 
