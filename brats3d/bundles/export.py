@@ -19,7 +19,7 @@ from brats3d.bundles.parity import check_parity
 from brats3d.bundles.rendering import LOGGING, render_configs
 from brats3d.bundles.scripts.ensemble import EnsembleNetwork
 from brats3d.bundles.source import BundleSource
-from brats3d.bundles.vendoring import vendored_scripts
+from brats3d.bundles.vendoring import write_scripts
 from brats3d.bundles.weights import require_onnx, write_onnx, write_state, write_torchscript
 from brats3d.config import ExportConfig
 from brats3d.errors import ConfigError, OutputError, output_error
@@ -117,8 +117,7 @@ def _write(folder: Path, source: BundleSource, networks: Sequence[nn.Module], *,
     for name, content in configs.items():
         write_json(folder / "configs" / name, content)
     write_text(folder / "configs" / "logging.conf", LOGGING)
-    for name, text in vendored_scripts().items():
-        write_text(folder / "scripts" / name, text)
+    write_scripts(folder)
     write_text(folder / "LICENSE", _licence())
     models = folder / "models"
     make_folder(models)

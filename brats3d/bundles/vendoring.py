@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from brats3d.files import write_text
+
 PACKAGE = "brats3d"
 ENTRY = "brats3d.bundles.scripts"
 _NOTICE = "# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.\n"
@@ -37,6 +39,16 @@ def vendored_scripts() -> dict[str, str]:
         for parent in Path(path).parents:
             scripts.setdefault((parent / "__init__.py").as_posix(), _NOTICE)
     return dict(sorted(scripts.items()))
+
+
+def write_scripts(bundle: Path) -> None:
+    """Write the scripts of a bundle into its folder.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    for name, text in vendored_scripts().items():
+        write_text(bundle / "scripts" / name, text)
 
 
 def _source(module: str) -> Path:

@@ -46,6 +46,12 @@ def test_all_that_is_imported_is_there(scripts: dict[str, str]) -> None:
             assert (parent / "__init__.py").as_posix() in scripts
 
 
+@pytest.mark.parametrize("module", ["metrics/comparison", "metrics/ranking", "data/layouts/tree"])
+def test_what_a_bundle_never_does_is_left_out(scripts: dict[str, str], module: str) -> None:
+    assert (PACKAGE / f"{module}.py").exists()
+    assert f"core/{module}.py" not in scripts
+
+
 def test_only_imports_are_changed(scripts: dict[str, str]) -> None:
     changed = 0
     for path, text in scripts.items():

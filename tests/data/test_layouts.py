@@ -13,7 +13,7 @@ import pytest
 from brats3d.cases import MODALITIES
 from brats3d.data.discovery import discover
 from brats3d.data.layouts import LAYOUTS
-from brats3d.data.layouts.layout import patient_and_visit
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.errors import ConfigError, LayoutError
 from brats3d.labels import CONVENTIONS, ET, TC, WT
 

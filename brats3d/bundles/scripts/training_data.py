@@ -19,7 +19,7 @@ from brats3d.bundles.scripts.saved_labels import convention_of_file
 from brats3d.bundles.scripts.siblings import convention_of, find_case, find_cases
 from brats3d.cases import Case
 from brats3d.data.datasets import PatchDataset, SliceDataset
-from brats3d.data.layouts.layout import patient_and_visit
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.data.splits import split_by_fractions
 from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import DataError

@@ -6,9 +6,10 @@ import re
 
 from brats3d.cases import MODALITIES, Case
 from brats3d.data.layouts.dataset_json import convention_of, image_folder, left_out, read_dataset_json
-from brats3d.data.layouts.layout import Found, Layout, patient_and_visit
+from brats3d.data.layouts.layout import Found, Layout
 from brats3d.data.layouts.nnunet import is_nnunet
 from brats3d.data.layouts.tree import Tree
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.labels import CONVENTIONS, LabelConvention
 
 _NAMES = re.compile(r"(?P<case>.+?)\.nii(?:\.gz)?")

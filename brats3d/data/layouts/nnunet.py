@@ -9,8 +9,9 @@ from pathlib import Path
 
 from brats3d.cases import MODALITIES, Case
 from brats3d.data.layouts.dataset_json import convention_of, image_folder, left_out, read_dataset_json
-from brats3d.data.layouts.layout import Found, Layout, patient_and_visit
+from brats3d.data.layouts.layout import Found, Layout
 from brats3d.data.layouts.tree import Tree
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.errors import LayoutError
 from brats3d.labels import LabelConvention
 

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from brats3d.cases import MODALITIES, Case, modality_named
-from brats3d.data.layouts.layout import Found, Layout, patient_and_visit, some_of
+from brats3d.data.layouts.layout import Found, Layout, some_of
 from brats3d.data.layouts.tree import Tree
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.errors import ConfigError, LayoutError
 from brats3d.labels import CONVENTIONS, LabelConvention
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brats3d.cases import MODALITIES, Case, modality_named
-from brats3d.data.layouts.layout import patient_and_visit
 from brats3d.data.layouts.tree import Listing, Tree
+from brats3d.data.layouts.visits import patient_and_visit
 from brats3d.labels import LabelConvention
 
 LABEL_ENDING = "seg"

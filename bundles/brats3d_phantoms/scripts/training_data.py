@@ -20,7 +20,7 @@ from scripts.saved_labels import convention_of_file
 from scripts.siblings import convention_of, find_case, find_cases
 from scripts.core.cases import Case
 from scripts.core.data.datasets import PatchDataset, SliceDataset
-from scripts.core.data.layouts.layout import patient_and_visit
+from scripts.core.data.layouts.visits import patient_and_visit
 from scripts.core.data.splits import split_by_fractions
 from scripts.core.data.store import PreparedStore, StoredCase
 from scripts.core.errors import DataError
