@@ -31,7 +31,7 @@ class SimulatedGpu:
         for name, answer in answers.items():
             monkeypatch.setattr(torch.cuda, name, answer)
 
-    def step(self, items: Sequence[int]) -> None:
+    def step(self, items: Sequence[int], mirrors: int) -> None:
         self.batches.append(len(items))
         if len(items) * self.item > self.free:
             raise torch.OutOfMemoryError
@@ -47,6 +47,18 @@ def test_auto_measures_one_window_and_fills_the_free_memory(
     BatchRunner("auto", item_voxels=1, where="").run(range(10), gpu.step, device=GPU)
     assert gpu.batches == batches
     assert gpu.done == list(range(10))
+
+
+def test_auto_counts_images_where_mirror_images_share_batches(monkeypatch: pytest.MonkeyPatch):
+    gpu = SimulatedGpu(monkeypatch, free=100, item=10)
+    steps: list[tuple[int, int]] = []
+
+    def step(items: Sequence[int], mirrors: int) -> None:
+        steps.append((len(items), mirrors))
+        gpu.step([item for item in items for _ in range(mirrors)], 1)
+
+    BatchRunner("auto", item_voxels=1, where="", mirrors=4).run(range(6), step, device=GPU)
+    assert steps == [(1, 1), (2, 4), (2, 4), (1, 4)]
 
 
 def test_memory_that_others_take_meanwhile(monkeypatch: pytest.MonkeyPatch):
@@ -84,7 +96,7 @@ def test_nothing_left_to_free(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("voxels", "size"), [(1, 16), (64**3, 1), (240 * 240, 4), (128**3, 1)])
 def test_batches_on_the_cpu(voxels: int, size: int):
     runner = BatchRunner("auto", item_voxels=voxels, where="")
-    runner.run([0], lambda items: None, device=torch.device("cpu"))
+    runner.run([0], lambda items, mirrors: None, device=torch.device("cpu"))
     assert runner.size == size
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
-from brats3d.inference.windows import Canvas, gaussian_profile, window_grid, window_starts
+from brats3d.inference.windows import Canvas, HalfCanvas, gaussian_profile, window_grid, window_starts
 
 
 @settings(deadline=None, max_examples=50)
@@ -81,6 +82,77 @@ def test_canvas_keeps_its_sum_when_it_moves_to_the_host():
     assert canvas.move_to_host()
     canvas.add([(slice(0, 2),)], torch.tensor([[[0.25, 0.75]]]))
     torch.testing.assert_close(canvas.mean(), torch.tensor([[0.25, 0.75]]))
+
+
+def smooth(shape: tuple[int, ...], sigma: float, seed: int) -> np.ndarray:
+    """Noise without detail below ``sigma`` voxels, float32 with standard deviation 1."""
+    noise = np.random.default_rng(seed).standard_normal(shape)
+    field = gaussian_filter(noise, [0, *[sigma] * (len(shape) - 1)])
+    return (field / field.std()).astype(np.float32)
+
+
+def logits_with_tumours(shape: tuple[int, ...]) -> np.ndarray:
+    """Logits of three nested regions: sure of themselves but for a rim of a few voxels."""
+    field = 8 * smooth((1, *shape), 7, seed=0)
+    return np.concatenate([field - 10, field - 8, field - 6])
+
+
+def painted(canvas: Canvas, windows: list, logits: np.ndarray) -> Canvas:
+    """Paint windows whose networks do not quite agree, two at a time."""
+    for first in range(0, len(windows), 2):
+        chosen = windows[first : first + 2]
+        disturbed = [
+            logits[(slice(None), *window)] + 0.3 * smooth((3, 32, 32, 32), 3, seed=first + number)
+            for number, window in enumerate(chosen)
+        ]
+        canvas.add(chosen, torch.sigmoid(torch.from_numpy(np.stack(disturbed))))
+    return canvas
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.75])
+def test_a_sum_in_float16_gives_the_labels_of_one_in_float32(overlap: float):
+    shape, window = (72, 80, 48), (32, 32, 32)
+    starts = [window_starts(size, 32, overlap) for size in shape]
+    windows, logits = window_grid(starts, window), logits_with_tumours(shape)
+    full = painted(Canvas(starts, window, "cpu"), windows, logits).mean()
+    canvas = painted(HalfCanvas(starts, window, "cpu"), windows, logits)
+    assert canvas._sum is not None
+    assert canvas._sum.dtype == torch.float16
+    half = canvas.mean()
+    assert half.dtype == torch.float32
+    assert half.min() >= 0
+    assert half.max() <= 1
+    assert 0 < (half - full).abs().max() < 5e-3
+    for region, expected in zip(half > 0.5, full > 0.5, strict=True):
+        assert expected.sum() > 1000
+        assert (region != expected).sum() <= 1e-3 * expected.sum()
+
+
+def test_a_sum_in_float16_of_the_largest_probabilities_stays_within_bounds():
+    starts = [window_starts(300, 32, 0.9)]
+    windows = window_grid(starts, (32,))
+    canvas = HalfCanvas(starts, (32,), "cpu")
+    canvas.add(windows, torch.ones((len(windows), 1, 32)))
+    assert canvas._sum is not None
+    torch.testing.assert_close(canvas._sum.float(), torch.ones(1, 300), rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize("moves_after", [0, 1, 3])
+def test_a_sum_in_float16_goes_on_in_float32_in_main_memory(moves_after: int):
+    starts, window = [(0, 2, 5), (0, 3)], (4, 5)
+    windows = window_grid(starts, window)
+    probabilities = torch.rand((len(windows), 2, *window), generator=torch.Generator().manual_seed(0))
+    full, canvas = Canvas(starts, window, "cpu"), HalfCanvas(starts, window, "cpu")
+    full.add(windows, probabilities)
+    for number, (place, values) in enumerate(zip(windows, probabilities, strict=True)):
+        if number == moves_after:
+            canvas._device = torch.device("meta")  # stands in for a GPU
+            assert canvas.move_to_host()
+            assert not canvas.move_to_host()
+        canvas.add([place], values[None])
+    assert canvas._sum is not None
+    assert canvas._sum.dtype == torch.float32
+    torch.testing.assert_close(canvas.mean(), full.mean(), rtol=0, atol=1e-3 if moves_after else 1e-6)
 
 
 def test_every_window_weighs_something_everywhere():
