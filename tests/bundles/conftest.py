@@ -44,6 +44,12 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def case(labelled_set: Path) -> Path:
+    """The folder of one of them."""
+    return labelled_set / "BraTS2021_00001"
+
+
+@pytest.fixture(scope="session")
 def run_of(labelled_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Gives the run of a kind; trained once, for a second."""
     folder = tmp_path_factory.mktemp("runs")
