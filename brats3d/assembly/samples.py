@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from brats3d.config import FitConfig
+from brats3d.errors import ConfigError
 
 if TYPE_CHECKING:
+    import torch
+
     from brats3d.data.datasets import PatchDataset, SliceDataset
+    from brats3d.data.residency import Memory
     from brats3d.data.store import StoredCase
     from brats3d.training.datamodule import PatchDataModule
     from brats3d.transforms.augmentation import Augmentation
@@ -18,29 +22,67 @@ if TYPE_CHECKING:
 
 
 def build_training_data(
-    config: FitConfig, training: Sequence[StoredCase], validation: Sequence[StoredCase], device: str
+    config: FitConfig,
+    training: Sequence[StoredCase],
+    validation: Sequence[StoredCase],
+    device: torch.device | str,
 ) -> PatchDataModule:
     """Patches or slices for training on ``device``, prepared cases for validation.
 
     Raises:
         ConfigError: A setting that cannot work.
     """
-    from brats3d.data.residency import reside
+    import torch
+
+    from brats3d.data.residency import DeviceCase, reside
     from brats3d.training.datamodule import PatchDataModule
 
-    patch = config.patch
-    resident = reside(training, config.data.residency, processes=_processes(config.trainer.devices, device))
+    device, patch = torch.device(device), config.patch
+    resident = reside(training, config.data.residency, _memories(config, device))
+    on_device = any(isinstance(case, DeviceCase) for case in resident)
     return PatchDataModule(
-        _training_set(config, resident),
+        _training_set(config, resident, device if on_device else torch.device("cpu")),
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
-        workers=_workers(config.data.workers, device),
+        workers=0 if on_device else _workers(config.data.workers, device.type),
+        pinned=device.type == "cuda" and not on_device,
         batch_augmentation=build_batch_augmentation(config),
     )
 
 
-def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDataset | SliceDataset:
+def _memories(config: FitConfig, device: torch.device) -> list[Memory]:
+    """Where training cases can be kept, best first.
+
+    Raises:
+        ConfigError: The GPU is asked for, and another setting needs the patches elsewhere.
+    """
+    from brats3d.data.residency import gpu_memory, main_memory
+
+    memories = [main_memory(_processes(config.trainer.devices, device.type))]
+    obstacles = list(_obstacles_to_gpu_residency(config))
+    if config.data.residency == "gpu" and obstacles:
+        where, got, remedy = obstacles[0]
+        raise ConfigError(
+            "patches of cases on the GPU are cut out and changed there", where=where, got=got, remedy=remedy
+        )
+    if device.type == "cuda" and not obstacles:
+        memories.insert(0, gpu_memory(device))
+    return memories
+
+
+def _obstacles_to_gpu_residency(config: FitConfig) -> Iterator[tuple[str, object, str]]:
+    if not _augments_batches(config):
+        yield "augment.where", config.augment.where, "set augment.where to batch"
+    if config.data.workers:
+        yield "data.workers", config.data.workers, "leave data.workers out: other processes cannot reach them"
+    if build_transplantation(config) is not None:
+        yield "transplant", "tumours of other cases", "set its probabilities to 0, or data.residency to ram"
+
+
+def _training_set(
+    config: FitConfig, cases: Sequence[StoredCase], device: torch.device
+) -> PatchDataset | SliceDataset:
     from brats3d.data.datasets import PatchDataset, SliceDataset
     from brats3d.transforms.batch_augmentation.deferring import defer
 
@@ -49,6 +91,7 @@ def _training_set(config: FitConfig, cases: Sequence[StoredCase]) -> PatchDatase
         "foreground": config.patch.foreground,
         "augmentation": defer if _augments_batches(config) else build_augmentation(config),
         "seed": config.seed,
+        "device": device,
     }
     if config.model.spatial_dims == 3:
         return PatchDataset(

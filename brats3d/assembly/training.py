@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brats3d.assembly.hardware import Hardware
+from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
 from brats3d.config import FitConfig
 from brats3d.errors import ConfigError
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
     from pytorch_lightning.loggers import Logger
 
-    from brats3d.inference.forward import Precision
     from brats3d.training.clock import Clock
     from brats3d.training.module import SegmentationModule
 
 
 def build_module(
-    config: FitConfig, convention: LabelConvention, precision: Precision, clock: Clock
+    config: FitConfig, convention: LabelConvention, machine: Hardware, clock: Clock
 ) -> SegmentationModule:
     """Network, loss, optimiser and validation, ready for Lightning's ``Trainer``.
 
     Args:
         config: Configuration of the run.
         convention: Names the regions.
-        precision: Precision of the validation: bf16, fp16 or fp32.
+        machine: Device, and precision of the validation.
         clock: The training clock.
 
     Raises:
@@ -39,6 +38,7 @@ def build_module(
     """
     from brats3d.losses import build_loss
     from brats3d.losses.deep_supervision import DeepSupervisionLoss
+    from brats3d.models import lay_out
     from brats3d.training.module import Optimisation, SegmentationModule
     from brats3d.training.optimisers import OPTIMISERS, SCHEDULES
 
@@ -46,7 +46,14 @@ def build_module(
     look_up(OPTIMISERS, optim.name, "optim.name")
     look_up(SCHEDULES, optim.schedule, "optim.schedule")
     head = build_head(config, convention)
-    network = build_network(config, head)
+    mode = compile_mode(config.trainer.compile, machine.device)
+    network = lay_out(
+        build_network(config, head),
+        config.model.spatial_dims,
+        device=machine.device,
+        compiled=mode is not None,
+        channels_last=config.trainer.channels_last,
+    )
     loss = build_loss(config.loss.name, head=config.model.head, params=config.loss.params)
     postprocessing = build_postprocessing(config, convention)
     return SegmentationModule(
@@ -64,11 +71,12 @@ def build_module(
             plateau_factor=optim.plateau_factor,
         ),
         # Mirror images would multiply the time of every validation and hardly change its ranking.
-        segmenter=build_segmenter(config, network, head, precision, flips=False),
+        segmenter=build_segmenter(config, network, head, machine.inference, flips=False),
         regions_of=_RegionsOf(postprocessing, convention),
         region_names=convention.region_names,
         class_table=convention.class_table,
         clock=clock,
+        compile_mode=mode,
     )
 
 
@@ -110,6 +118,8 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
         "check_val_every_n_epoch": chosen.check_val_every_n_epoch,
         "log_every_n_steps": chosen.log_every_n_steps,
         "deterministic": chosen.deterministic,
+        # Patches all have one size, so what cuDNN finds fastest for the first is so for all.
+        "benchmark": machine.device == "cuda" and not chosen.deterministic,
         "num_sanity_val_steps": 0,
         "enable_progress_bar": False,
         "enable_model_summary": False,

@@ -45,8 +45,9 @@ class DataConfig:
     """strict: a label map whose header disagrees with the images is an error; trust_array: it is not."""
     store: str | None = None
     """Folder of prepared cases, shared by runs; by default `.prepared` beside the runs."""
-    residency: Literal["disk", "ram", "auto"] = "disk"
-    """Where training cases are read from: disk, ram (as many as fit), or auto (ram if all of them fit)."""
+    residency: Literal["disk", "ram", "gpu", "auto"] = "disk"
+    """Where training cases are read from: disk, ram or gpu (as many as fit; gpu needs `augment.where:
+    batch`), or auto: the gpu if all fit there and the other settings allow it, else ram if all fit."""
     workers: int | None = None
     """Processes that read and augment patches; by default none on CPUs, else one per core."""
     phantoms: PhantomConfig = field(default_factory=PhantomConfig)
@@ -245,6 +246,12 @@ class TrainerConfig:
     """auto, ddp ..."""
     precision: str = "auto"
     """bf16-mixed, 16-mixed, 32-true, or auto: bf16 where the hardware is fast at it, CPUs included."""
+    compile: Literal["auto", "off", "default", "reduce-overhead", "max-autotune"] = "auto"
+    """Compile the network for training (torch.compile's modes; reduce-overhead replays CUDA graphs);
+    auto: default on GPUs that can, off on CPUs, where it gains nothing. Where it fails, training goes on
+    without."""
+    channels_last: bool | None = None
+    """Memory layout of the network; null: what is expected to be faster on the device."""
     gradient_clip_val: float | None = 12.0
     """Largest norm of the gradient."""
     accumulate_grad_batches: int = 1

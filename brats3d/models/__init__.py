@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import nn
 
 from brats3d.errors import ConfigError
@@ -18,6 +17,7 @@ from brats3d.models import attention_unet, dynunet, residual_unet, segresnet, sw
 from brats3d.models.architecture import PARAMS_KEY, Architecture
 from brats3d.models.cpu_kernels import adapt_to_cpu
 from brats3d.models.heads import Head
+from brats3d.models.memory_layout import lay_out
 from brats3d.registry import check_params, look_up
 
 MODELS: Mapping[str, Architecture] = MappingProxyType(
@@ -32,13 +32,12 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
 )
 
 _GIVEN = {"spatial_dims", "in_channels", "out_channels"}
-_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def _architecture(name: str, params: Mapping[str, Any], spatial_dims: int) -> Architecture:
     architecture = look_up(MODELS, name, "model.name")
     check_params(architecture.build, params, PARAMS_KEY, _GIVEN)
-    if spatial_dims not in _CHANNELS_LAST:
+    if spatial_dims not in (2, 3):
         raise ConfigError("networks have two or three spatial axes", got=spatial_dims, expected="2 or 3")
     return architecture
 
@@ -48,8 +47,8 @@ def build_network(
 ) -> nn.Module:
     """Build a network.
 
-    Weights are drawn from PyTorch's global generator and laid out channels-last, which makes
-    convolutions several times faster on CPUs; the layout does not change results or checkpoints.
+    Weights are drawn from PyTorch's global generator and laid out as is fast on CPUs
+    (:func:`~brats3d.models.memory_layout.lay_out` changes that).
 
     Args:
         name: Key of :data:`MODELS`.
@@ -65,7 +64,7 @@ def build_network(
     network = architecture.build(
         spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels, **params
     )
-    return adapt_to_cpu(network).to(memory_format=_CHANNELS_LAST[spatial_dims])  # type: ignore[call-overload]
+    return lay_out(adapt_to_cpu(network), spatial_dims)
 
 
 def valid_patch_multiple(name: str, params: Mapping[str, Any], spatial_dims: int) -> tuple[int, ...]:
@@ -110,4 +109,12 @@ def check_patch_size(
         )
 
 
-__all__ = ["MODELS", "Architecture", "Head", "build_network", "check_patch_size", "valid_patch_multiple"]
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "Head",
+    "build_network",
+    "check_patch_size",
+    "lay_out",
+    "valid_patch_multiple",
+]

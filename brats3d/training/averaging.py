@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -21,11 +22,18 @@ class MovingAverage(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-            steps = int(count)
+            assert self._average_model is not None
+            steps = int(self._average_model.n_averaged)
             weight = 1.0 - min(decay, (1 + steps) / (10 + steps))
             torch._foreach_lerp_(averaged, current, weight)
 
         super().__init__(use_buffers=False, multi_avg_fn=_no_grad(update))
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Count the steps in main memory: to read a number from a GPU is to wait for it."""
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
 
 def _no_grad(function: Any) -> Any:

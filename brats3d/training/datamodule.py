@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from brats3d.data.datasets import CaseDataset, RunningSampler, Sample
 from brats3d.data.store import StoredCase
 from brats3d.errors import ConfigError
+from brats3d.training.prefetch import Prefetcher
 from brats3d.transforms.batch_augmentation.batch import BatchAugmentation
 from brats3d.transforms.batch_augmentation.deferring import collate_deferred
 
@@ -24,6 +25,7 @@ class PatchDataModule(pl.LightningDataModule):
         batch_size: Samples per batch and process.
         samples_per_epoch: Samples per epoch over all processes.
         workers: Processes that make samples; 0 makes them in the training process.
+        pinned: Whether batches are made in memory that a GPU can copy from by itself.
         batch_augmentation: Changes batches on the training device, if samples come with seeds for it.
     """
 
@@ -35,6 +37,7 @@ class PatchDataModule(pl.LightningDataModule):
         batch_size: int,
         samples_per_epoch: int,
         workers: int,
+        pinned: bool = False,
         batch_augmentation: BatchAugmentation | None = None,
     ) -> None:
         super().__init__()
@@ -43,9 +46,10 @@ class PatchDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.samples_per_epoch = samples_per_epoch
         self.workers = workers
+        self.pinned = pinned
         self.batch_augmentation = batch_augmentation
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> Prefetcher:
         """Batches: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``.
 
         Raises:
@@ -63,17 +67,18 @@ class PatchDataModule(pl.LightningDataModule):
         sampler = RunningSampler(
             self.samples_per_epoch, rank=self.trainer.global_rank, ranks=self.trainer.world_size
         )
-        return DataLoader(
+        loader = DataLoader(
             self.training,
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            pin_memory=self.trainer.accelerator.__class__.__name__ == "CUDAAccelerator",
+            pin_memory=self.pinned,
             drop_last=True,
             collate_fn=None if self.batch_augmentation is None else collate_deferred,
             worker_init_fn=_one_thread,
         )
+        return Prefetcher(loader, self.trainer.strategy.root_device)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Augment a training batch that has arrived on the device, if that is left to be done."""

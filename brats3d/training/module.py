@@ -18,6 +18,7 @@ from brats3d.inference.segmenter import Segmenter
 from brats3d.metrics import evaluate_case
 from brats3d.models.heads import Head
 from brats3d.training.clock import Clock
+from brats3d.training.compilation import Forward, compiled_forward
 from brats3d.training.optimisers import build_optimiser, rate_factor
 
 
@@ -63,6 +64,7 @@ class SegmentationModule(pl.LightningModule):
         region_names: Names of the regions in channel order.
         class_table: Region membership of each class, bool ``(K, R)``.
         clock: Tells how far the training is.
+        compile_mode: Mode of ``torch.compile`` for training steps; None: the network as it is.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class SegmentationModule(pl.LightningModule):
         region_names: Sequence[str],
         class_table: NDArray[np.bool_],
         clock: Clock,
+        compile_mode: str | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -88,6 +91,8 @@ class SegmentationModule(pl.LightningModule):
         self.region_names = tuple(region_names)
         self.class_table = class_table
         self.clock = clock
+        self.compile_mode = compile_mode
+        self._training_forward: Forward | None = None
         self._case_dice: dict[str, list[float]] = {}
         self._plateau_scale = 1.0
         self._best_dice = -1.0
@@ -117,7 +122,9 @@ class SegmentationModule(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Set the learning rate."""
+        """Set the learning rate; before the first step, compile the network."""
+        if self._training_forward is None:
+            self._training_forward = self._compiled(batch["image"])
         chosen = self.optimisation
         factor = rate_factor(chosen.schedule, self.clock.shared_progress(self.trainer), chosen.warmup)
         for group in self.trainer.optimizers[0].param_groups:
@@ -125,9 +132,20 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
-        loss: Tensor = self.loss(self.network(batch["image"]), self.head.target(batch["classes"]))
+        logits = (self._training_forward or self.network)(batch["image"])
+        loss: Tensor = self.loss(logits, self.head.target(batch["classes"]))
         self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=len(batch["image"]))
         return loss
+
+    def _compiled(self, example: Tensor) -> Forward:
+        if self.compile_mode is None:
+            return self.network.__call__
+        return compiled_forward(
+            self.network,
+            example,
+            mode=self.compile_mode,
+            context=self.trainer.precision_plugin.forward_context,
+        )
 
     def on_train_epoch_end(self) -> None:
         """Log the rate and stop a training that has diverged.

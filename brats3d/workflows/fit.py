@@ -31,6 +31,7 @@ from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.synthesize import synthesize
 
 if TYPE_CHECKING:
+    import torch
     from pytorch_lightning import Trainer
 
     from brats3d.training.datamodule import PatchDataModule
@@ -86,9 +87,9 @@ def fit(config: FitConfig | None = None) -> FitResult:
     pl.seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
-    module = assembly.build_module(config, found.convention, machine.inference, clock)
+    module = assembly.build_module(config, found.convention, machine, clock)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
-    data = _prepare(config, cases, machine.device)
+    data = _prepare(config, cases, trainer.strategy.root_device)
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
@@ -126,7 +127,9 @@ def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discov
     )
 
 
-def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]], device: str) -> PatchDataModule:
+def _prepare(
+    config: FitConfig, cases: Mapping[str, Sequence[Case]], device: torch.device
+) -> PatchDataModule:
     """Prepare all cases, as far as the store does not have them.
 
     Test cases too: a file that cannot be used shall be found before the training, not after it.

@@ -94,12 +94,15 @@ def build_segmenter(
     Raises:
         ConfigError: A setting that cannot work.
     """
+    from brats3d.models import lay_out
+
     head = assembly.build_head(config, convention)
     network = assembly.build_network(config, head)
     load(network)
     machine = assembly.hardware(accelerator, "auto")
     if (machine.device, config.trainer.precision) != ("cpu", "16-mixed"):
         machine = assembly.hardware(accelerator, config.trainer.precision)
+    lay_out(network, config.model.spatial_dims, device=machine.device)
     return assembly.build_segmenter(
         config, network.to(machine.device).eval(), head, machine.inference, flips=flips, overlap=overlap
     )

@@ -146,3 +146,24 @@ def test_a_place_that_does_not_exist(cases) -> None:
     with pytest.raises(ConfigError, match="did you mean 'batch'") as caught:
         build_training_data(config("batches"), cases, [], "cpu")
     assert caught.value.where == "augment.where"
+
+
+@pytest.mark.parametrize(
+    ("where", "more", "key"),
+    [
+        ("sample", {}, "augment.where"),
+        ("batch", {"data__workers": 2}, "data.workers"),
+        ("batch", {"transplant__heal_probability": 0.5}, "transplant"),
+    ],
+)
+def test_settings_that_exclude_cases_on_the_gpu(cases, where, more, key) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_training_data(config(where, **{"data__residency": "gpu", **more}), cases, [], "cpu")
+    assert caught.value.where == key
+    assert caught.value.remedy
+
+
+def test_cases_in_memory_give_the_same_batches(cases, tmp_path) -> None:
+    from_disk = batches(cases, config("batch"), tmp_path)
+    for residency in ("ram", "auto", "gpu"):
+        assert same(from_disk, batches(cases, config("batch", data__residency=residency), tmp_path))
