@@ -1,4 +1,4 @@
-"""Loaders of training patches side by side: brats3d and MONAI, on one core each."""
+"""Loaders of training patches side by side: brats3d, MONAI and nnU-Net, on one core each."""
 
 from __future__ import annotations
 
@@ -6,51 +6,81 @@ import contextlib
 import json
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from brats3d.benchmarks.loading import worker
+from brats3d.benchmarks.loading.job import Job
 from brats3d.benchmarks.machine import this_machine
+from brats3d.benchmarks.nnunet import loading as nnunet_loading
+from brats3d.benchmarks.nnunet.choice import check_present, chosen, left_out
+from brats3d.benchmarks.nnunet.plans import CONFIGURATION, FILTERS, plans
 from brats3d.benchmarks.processes import contender_process
 from brats3d.benchmarks.report import Measurement, Report, Section
+from brats3d.benchmarks.serving import Contender
 from brats3d.benchmarks.turns import measure_in_turns
+from brats3d.cases import MODALITIES, Case
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError
-from brats3d.registry import look_up
 
+CONTENDERS: Mapping[str, Contender] = MappingProxyType({**worker.CONTENDERS, **nnunet_loading.CONTENDERS})
+_NNUNET = tuple(nnunet_loading.CONTENDERS)
 _PHANTOMS = 2
+_PATCHES = 4  # at a time, so that a measurement is not that of a single draw; two batches of nnU-Net
 
 
 def benchmark_loader(config: BenchmarkConfig) -> Report:
-    """Measure how long each loader takes for one augmented patch, in a process of one thread.
+    """Measure how long each loader takes for some augmented patches, in a process of one thread.
 
-    The first patch, and what is done once for each case, is not measured but told in a note.
+    The first patches, and what is done once for each case, are not measured but told in a note.
 
     Raises:
-        ConfigError: An unknown contender, or more than one data set.
+        ConfigError: An unknown contender, more than one data set, or a Python that is not there.
+        MissingExtraError: nnU-Net's Python does not have nnU-Net.
         LayoutError: There is no data set where the configuration says.
         DataError: A case without a modality or a label map.
     """
-    names = config.contenders or tuple(worker.CONTENDERS)
-    for name in names:
-        look_up(worker.CONTENDERS, name, "contenders")
+    names = chosen(CONTENDERS, config, _NNUNET)
     machine = this_machine()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         root, title = _data(config, Path(folder) / "phantoms")
-        job = worker.Job(str(root), str(Path(folder) / "store"), config.patch)
-        job.cases()  # a data set that cannot be used is told before anything is measured
-        file = Path(folder) / "job.json"
-        file.write_text(json.dumps(asdict(job)), encoding="utf-8")
-        ready = [
-            stack.enter_context(
-                contender_process(name, None, file, worker.__file__, threads=config.threads or 1)
+        job = Job(str(root), str(Path(folder) / "store"), config.patch, _PATCHES)
+        cases = job.cases()  # a data set that cannot be used is told before anything is measured
+        ready = []
+        for name in names:
+            file = Path(folder) / f"{name}.json"
+            theirs = name in _NNUNET
+            if theirs:
+                _nnunet_job(cases, config.patch, Path(folder) / name).save(file)
+            else:
+                file.write_text(json.dumps(asdict(job)), encoding="utf-8")
+            process = contender_process(
+                name,
+                config.nnunet_python if theirs else None,
+                file,
+                nnunet_loading.__file__ if theirs else worker.__file__,
+                threads=config.threads or 1,
             )
-            for name in names
-        ]
-        measured = measure_in_turns(ready, worker.CONTENDERS, config.repeats, title)
-    notes = (_per_second(measured), _beforehand(measured))
+            ready.append(stack.enter_context(process))
+            check_present(ready[-1], config)
+        measured = measure_in_turns(ready, CONTENDERS, config.repeats, title)
+    notes = (_per_second(measured), _beforehand(measured), *left_out(config, _NNUNET))
     return Report("loader", machine, asdict(config), (Section(title, measured, notes),))
+
+
+def _nnunet_job(cases: Sequence[Case], patch: Sequence[int], folder: Path) -> nnunet_loading.Job:
+    """Make what nnU-Net starts from."""
+    from brats3d.benchmarks.nnunet.raw import write_raw
+
+    levels = 1
+    while levels < len(FILTERS) and all(side % 2**levels == 0 and side >= 4 * 2**levels for side in patch):
+        levels += 1
+    # Its axes are those of SimpleITK, the last one first.
+    content = plans(patch[::-1], filters=FILTERS[:levels])
+    dataset = write_raw(cases, folder / "raw" / content["dataset_name"], MODALITIES)
+    return nnunet_loading.Job(str(folder), content, dataset, CONFIGURATION, _PATCHES)
 
 
 def _data(config: BenchmarkConfig, folder: Path) -> tuple[Path, str]:
@@ -62,16 +92,17 @@ def _data(config: BenchmarkConfig, folder: Path) -> tuple[Path, str]:
         raise ConfigError(
             "one data set at a time", where="data", got=", ".join(config.data), expected="a folder"
         )
-    patch = "x".join(map(str, config.patch))
+    what = f"{_PATCHES} patches of 4x{'x'.join(map(str, config.patch))}"
     if config.data:
         root = Path(config.data[0]).resolve()
-        return root, f"patches of 4x{patch}, {len(discover(root).cases)} cases"
+        return root, f"{what}, {len(discover(root).cases)} cases"
     write_phantoms(folder, cases=_PHANTOMS, size=config.size)
-    return folder, f"patches of 4x{patch}, {_PHANTOMS} phantoms of {'x'.join(map(str, config.size))}"
+    return folder, f"{what}, {_PHANTOMS} phantoms of {'x'.join(map(str, config.size))}"
 
 
 def _per_second(measured: Sequence[Measurement]) -> str:
-    rates = [f"{own.contender} {1000 / statistics.median(own.cpu_ms):.2f}" for own in measured]
+    # By the mean, since the draws decide what a patch costs.
+    rates = [f"{own.contender} {1000 * _PATCHES / statistics.fmean(own.cpu_ms):.2f}" for own in measured]
     return f"patches per second of one core, by its processor time: {', '.join(rates)}"
 
 
