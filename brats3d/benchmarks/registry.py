@@ -10,6 +10,7 @@ from brats3d.benchmarks.loader import benchmark_loader
 from brats3d.benchmarks.metrics import benchmark_metrics
 from brats3d.benchmarks.predict import benchmark_predict
 from brats3d.benchmarks.report import Report
+from brats3d.benchmarks.train import benchmark_train
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, OutputError
 from brats3d.files import write_json
@@ -20,6 +21,7 @@ BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType
         "metrics": benchmark_metrics,
         "loader": benchmark_loader,
         "predict": benchmark_predict,
+        "train": benchmark_train,
     }
 )
 """What is imported here is imported by every benchmark: each loads torch and the like when it runs."""

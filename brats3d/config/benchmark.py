@@ -11,7 +11,7 @@ class BenchmarkConfig:
 
     name: str | None = None
     """What to measure (or the first argument): metrics, the scorers of segmentations,
-    predict, or loader (training patches)."""
+    predict, loader (training patches), or train (optimiser steps of nnU-Net's 3-D U-Net)."""
     repeats: int = 7
     """Measurements of each contender, in turn with the others."""
     contenders: tuple[str, ...] = ()
@@ -32,7 +32,9 @@ class BenchmarkConfig:
     run: str | None = None
     """predict: the run whose network is used; by default that of the quick start with random weights."""
     patch: tuple[int, int, int] = (128, 128, 128)
-    """loader: voxels of a training patch."""
+    """loader, train: voxels of a training patch."""
+    batch_size: int = 2
+    """train: patches per step."""
     output: str | None = None
     """JSON file for every single measurement."""
     overwrite: bool = False

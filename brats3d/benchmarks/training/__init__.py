@@ -1,0 +1,1 @@
+"""Training steps, each contender's in a process of its own."""
