@@ -67,6 +67,8 @@ class TrainingProgress(Callback):
     ) -> None:
         """Count, and refresh the bar now and then."""
         now = time.monotonic()
+        if not self._samples and trainer.is_global_zero:
+            logger.info("first step after %.1f s", self.clock.elapsed_s)
         self._samples += self.batch_size * trainer.world_size
         self._training_s += now - self._batch_started_at
         self._batch_started_at = now
