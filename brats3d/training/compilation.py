@@ -42,7 +42,12 @@ def compiled_forward(
     """
     started = time.monotonic()
     logger.info("compiling the network (%s); this takes a while, once", mode)
-    forward: Forward = torch.compile(lambda batch: network(batch), mode=mode, dynamic=False)
+    program: Forward = torch.compile(lambda batch: network(batch), mode=mode, dynamic=False)
+
+    def forward(batch: Tensor) -> Tensor | Sequence[Tensor]:
+        torch.compiler.cudagraph_mark_step_begin()  # what the last step gave out may be overwritten
+        return program(batch)
+
     try:
         _try_both_passes(forward, network, example, context)
     except Brats3dError:

@@ -83,3 +83,17 @@ def test_the_rate_counts_the_samples_of_all_processes_while_training(
     now[0] += 2.0
     progress.on_train_batch_end(trainer, None, {"loss": torch.tensor(1.0)}, None, 0)
     assert progress.samples_per_second() == pytest.approx(5 * 3 * 2 / 10.0)
+
+
+def test_the_time_of_the_first_step_is_told_once(
+    progress: TrainingProgress, now: list[float], messages: list[str]
+) -> None:
+    for leads in (False, True):
+        now[0] += 7.25
+        for _ in range(2):
+            progress.on_train_batch_start(make_trainer(), None, None, 0)
+            progress.on_train_batch_end(
+                make_trainer(is_global_zero=leads), None, {"loss": torch.tensor(1.0)}, None, 0
+            )
+        progress._samples = 0
+    assert messages == ["first step after 14.5 s"]
