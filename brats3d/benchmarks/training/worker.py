@@ -70,8 +70,8 @@ def _brats3d(job: Job, **trainer: Any) -> Ready:
     work = timed_work(_step(steps, lambda: losses[0]))
 
     def read(loss: float) -> Scores:
-        # Where compiling fails, the module trains without; this is torch's own mark of what it compiled.
-        compiled = hasattr(module._training_forward, "_torchdynamo_orig_callable")
+        # Whatever was asked for: where compiling fails, the module trains with the network itself.
+        compiled = module._training_forward != module.network.__call__
         return facts(module.network, loss, machine.training, compiled=compiled)
 
     return work, read
