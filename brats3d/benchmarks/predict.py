@@ -1,21 +1,31 @@
-"""Prediction from files to file: brats3d beside the steps of MONAI's bundle, with the same network."""
+"""Prediction from files to file: brats3d, the steps of MONAI's bundle and nnU-Net, with one network."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from brats3d.benchmarks.machine import this_machine, threads_of
-from brats3d.benchmarks.predicting import worker
+from brats3d.benchmarks.nnunet import predicting as nnunet_predicting
+from brats3d.benchmarks.nnunet.choice import check_present, chosen, left_out
+from brats3d.benchmarks.nnunet.counterpart import check_counterpart, predicting_job
+from brats3d.benchmarks.predicting import results, worker
+from brats3d.benchmarks.predicting.bundle import CONVENTION as OF_BUNDLE
+from brats3d.benchmarks.predicting.model import DYNUNET, Job, Model
 from brats3d.benchmarks.processes import contender_process
 from brats3d.benchmarks.report import Report, Section
+from brats3d.benchmarks.serving import Contender
 from brats3d.benchmarks.turns import measure_in_turns
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError
-from brats3d.registry import look_up
+
+CONTENDERS: Mapping[str, Contender] = MappingProxyType({**worker.CONTENDERS, **nnunet_predicting.CONTENDERS})
+_NNUNET = tuple(nnunet_predicting.CONTENDERS)
 
 
 def benchmark_predict(config: BenchmarkConfig) -> Report:
@@ -24,33 +34,60 @@ def benchmark_predict(config: BenchmarkConfig) -> Report:
     The network is loaded beforehand; reading, preparing, predicting and writing are measured.
 
     Raises:
-        ConfigError: An unknown contender, more than one case, or a run that is not comparable.
+        ConfigError: An unknown contender, more than one case, a run that is not comparable, or a Python
+            that is not there.
+        MissingExtraError: nnU-Net's Python does not have nnU-Net.
         RunError: A run that cannot be read.
         DataError: A case that cannot be read.
     """
-    names = config.contenders or tuple(worker.CONTENDERS)
-    for name in names:
-        look_up(worker.CONTENDERS, name, "contenders")
-    _check_run(config.run)
-    machine = this_machine()
+    names = chosen(CONTENDERS, config, _NNUNET)
+    theirs = any(name in _NNUNET for name in names)
+    _check_run(config.run, theirs)
+    machine, threads = this_machine(), threads_of(config.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         case, title = _case(config, Path(folder) / "data")
         ready = []
         for name in names:
-            job = Path(folder) / f"{name}.json"
-            chosen = worker.Job(str(case), config.run, str(Path(folder) / name))
-            job.write_text(json.dumps(asdict(chosen)), encoding="utf-8")
-            ready.append(
-                stack.enter_context(
-                    contender_process(name, None, job, worker.__file__, threads=threads_of(config.threads))
+            file = Path(folder) / f"{name}.json"
+            job = Job(str(case), config.run, str(Path(folder) / name), config.patch if theirs else None)
+            if name in _NNUNET:
+                predicting_job(Model(job), Path(folder) / name).save(file)
+                process = contender_process(
+                    name, config.nnunet_python, file, nnunet_predicting.__file__, threads=threads
                 )
-            )
-        measured = measure_in_turns(ready, worker.CONTENDERS, config.repeats, title)
-    weights = "the weights of the run" if config.run else "the quick start's network, random weights"
-    return Report("predict", machine, asdict(config), (Section(title, measured, (weights,)),))
+            else:
+                file.write_text(json.dumps(asdict(job)), encoding="utf-8")
+                process = contender_process(name, None, file, worker.__file__, threads=threads)
+            ready.append(stack.enter_context(process))
+            check_present(ready[-1], config)
+        measured = measure_in_turns(ready, CONTENDERS, config.repeats, title)
+        notes = (*_agreement(names, Path(folder), job), _weights(config, theirs), *left_out(config, _NNUNET))
+    return Report("predict", machine, asdict(config), (Section(title, measured, notes),))
 
 
-def _check_run(run: str | None) -> None:
+def _agreement(names: Sequence[str], folder: Path, job: Job) -> list[str]:
+    """Say how far the label maps that were written agree, where there is a full-image result."""
+    if worker.PLAIN not in names or len(names) == 1:
+        return []
+    of_case = Model(job).case.convention
+    meanings = {
+        name: results.OF_NNUNET if name in _NNUNET else OF_BUNDLE if name.startswith("monai") else of_case
+        for name in names
+    }
+    written = {name: next((folder / name).glob("*.nii.gz")) for name in names}
+    maps = {name: results.classes_of(written[name], meaning) for name, meaning in meanings.items()}
+    return [results.agreement(maps, worker.PLAIN)]
+
+
+def _weights(config: BenchmarkConfig, theirs: bool) -> str:
+    if config.run:
+        return "the weights of the run"
+    if theirs:
+        return f"a dynunet with {dict(DYNUNET)}, which nnU-Net has, too, and random weights"
+    return "the quick start's network, random weights"
+
+
+def _check_run(run: str | None, theirs: bool) -> None:
     from brats3d.workflows.runs import RunFolder
 
     if run is None:
@@ -63,6 +100,8 @@ def _check_run(run: str | None) -> None:
             got=f"{config.model.spatial_dims}-D, {config.model.head}",
             expected="a 3-D network with a sigmoid channel for each of ET, TC and WT",
         )
+    if theirs:
+        check_counterpart(config)
 
 
 def _case(config: BenchmarkConfig, folder: Path) -> tuple[Path, str]:
