@@ -7,6 +7,7 @@ from pathlib import Path
 from brats3d.config import PredictConfig
 from brats3d.errors import ConfigError
 from brats3d.workflows import predict as runs
+from brats3d.workflows.devices import placed
 
 
 def predict(config: PredictConfig) -> list[Path]:
@@ -17,7 +18,7 @@ def predict(config: PredictConfig) -> list[Path]:
             or not.
 
     Returns:
-        The label maps, in the order of the cases.
+        The label maps, see :func:`~brats3d.workflows.predict.predict_cases`.
 
     Raises:
         Brats3dError: Anything the user can mend: runs, bundle, data, output folder.
@@ -44,5 +45,6 @@ def predict(config: PredictConfig) -> list[Path]:
     from brats3d.bundles.reading.folder import BundleFolder
     from brats3d.bundles.reading.opening import open_segmentation
 
-    with open_segmentation(BundleFolder.open(config.bundle), config) as segmentation:
+    bundle = BundleFolder.open(config.bundle)
+    with placed(config) as here, open_segmentation(bundle, here) as segmentation:
         return runs.predict_cases(config, segmentation)

@@ -35,6 +35,9 @@ class PredictConfig:
     """Replace label maps that exist."""
     accelerator: str = "auto"
     """auto, cpu or gpu."""
+    devices: int | str = 1
+    """Processes that share out the cases, each on a GPU of its own or on its part of the cores; auto: one per
+    GPU. With torchrun or srun, which start the processes, leave it out."""
     flips: bool | None = None
     """Average over mirror images; by default as the run says."""
     overlap: float | None = None

@@ -6,10 +6,10 @@ interpreter to other threads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar, cast
 
 from brats3d.workflows.messages import progress_over
 
@@ -43,40 +43,59 @@ def run_overlapping(
         write: Last stage.
         what: Name of the work on the progress bar.
     """
-    reading = _begin(read, items[0]) if items else None
-    writing: Future[None] | None = None
+    reading = _Work(read, items[0]) if items else None
+    writing: _Work[None] | None = None
     try:
         for number, item in enumerate(progress_over(items, what), start=1):
             assert reading is not None
             ready = reading.result()
-            reading = _begin(read, items[number]) if number < len(items) else None
+            reading = _Work(read, items[number]) if number < len(items) else None
             computed = compute(ready)
             del ready
             if writing is not None:
                 writing.result()
-            writing = _begin(write, item, computed)
+            writing = _Work(write, item, computed)
             del computed
     except KeyboardInterrupt:
         if writing is not None:
-            writing.exception()  # waits
+            writing.join()
         raise
     except BaseException:
         if writing is not None:
             writing.result()  # its error came first
+        if reading is not None:
+            reading.join()
         raise
     if writing is not None:
         writing.result()
 
 
-def _begin(function: Callable[..., Result], *arguments: object) -> Future[Result]:
-    """Call a function in a thread, which does not keep the process from ending."""
-    future: Future[Result] = Future()
+class _Work(Thread, Generic[Result]):
+    """A function called in a thread, which does not keep the process from ending."""
 
-    def run() -> None:
+    def __init__(self, function: Callable[..., Result], *arguments: object) -> None:
+        super().__init__(daemon=True)
+        self._call: Callable[[], Result] | None = functools.partial(function, *arguments)
+        self._value: Result | None = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Call the function; its result or error is kept."""
+        assert self._call is not None
         try:
-            future.set_result(function(*arguments))
+            self._value = self._call()
         except BaseException as error:  # raised again by whoever asks for the result
-            future.set_exception(error)
+            self._error = error
+        finally:
+            self._call = None
 
-    Thread(target=run, daemon=True).start()
-    return future
+    def result(self) -> Result:
+        """Return what the function returned, or raise what it raised, when the thread has ended.
+
+        A thread that still let go of tensors while the interpreter is taken down would crash it.
+        """
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return cast(Result, self._value)

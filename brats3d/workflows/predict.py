@@ -15,10 +15,12 @@ from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError, OutputError
 from brats3d.imaging import write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
+from brats3d.workflows.devices import placed, predict_in_processes, process_count
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.pipeline import run_overlapping
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation, Segmentation, SegmentedCase
+from brats3d.workflows.sharing import launched_share
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ def predict(config: PredictConfig) -> list[Path]:
         config: Runs, input and output; ``input`` is a case folder or a data set, labelled or not.
 
     Returns:
-        The label maps, in the order of the cases.
+        The label maps, see :func:`predict_cases`.
 
     Raises:
         Brats3dError: Anything the user can mend: runs, data, output folder.
@@ -41,39 +43,52 @@ def predict(config: PredictConfig) -> list[Path]:
             where="run",
             remedy="name a run folder (--run runs/NAME), or a bundle (--bundle DIR)",
         )
-    segmentation = load_segmentation(
-        [RunFolder.open(path) for path in config.run],
-        checkpoint=config.checkpoint,
-        accelerator=config.accelerator,
-        flips=config.flips,
-        overlap=config.overlap,
-    )
-    return predict_cases(config, segmentation)
+    with placed(config) as here:
+        segmentation = load_segmentation(
+            [RunFolder.open(path) for path in config.run],
+            checkpoint=config.checkpoint,
+            accelerator=here.accelerator,
+            flips=config.flips,
+            overlap=config.overlap,
+        )
+        return predict_cases(config, segmentation)
 
 
 def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Path]:
     """Write a label map for each case, on the grid and in the convention of its data set.
 
+    Of several processes that a launcher has started (torchrun, srun) each predicts its share of the
+    cases. With ``devices`` above 1 this process starts as many, checks everything beforehand, and
+    waits for them; the segmentation is then not used for more. When one fails, its error is raised,
+    the others are ended, and the cases they have written stay.
+
     Args:
         config: Input and output.
-        segmentation: What segments a case.
+        segmentation: What segments a case; loaded inside :func:`~brats3d.workflows.devices.placed`.
 
     Returns:
-        The label maps, in the order of the cases.
+        The label maps, in the order of the cases; with a launcher those of this process's share.
 
     Raises:
         Brats3dError: Anything the user can mend: data, output folder.
     """
-    cases = _cases(config, segmentation.convention)
-    for case in cases:
+    share, leads = launched_share(), process_count(config) > 1
+    found, notes = _cases(config, segmentation.convention)
+    for note in () if leads or (share is not None and share.rank > 0) else notes:
+        logger.info(note)
+    for case in found:
         case.require(segmentation.modalities)
+    # Files of other shares may be there already because another process was fast.
+    cases = found if share is None else share.of(found)
     targets = [Path(config.output) / f"{case.case_id}.nii.gz" for case in cases]
     _check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
     jobs = [
         _Job(case, _output_convention(config, case, segmentation.convention), target)
         for case, target in zip(cases, targets, strict=True)
     ]
-    if isinstance(segmentation, CaseSegmentation):
+    if leads:
+        predict_in_processes(config, targets)
+    elif isinstance(segmentation, CaseSegmentation):
         run_overlapping(
             jobs,
             read=lambda job: segmentation.prepare(job.case),
@@ -103,7 +118,8 @@ class _Job:
     target: Path
 
 
-def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:
+def _cases(config: PredictConfig, trained: LabelConvention) -> tuple[Sequence[Case], Sequence[str]]:
+    """Cases, and what is worth saying of how they were found."""
     if config.files and config.input is not None:
         raise ConfigError(
             "a folder and single files exclude each other",
@@ -112,7 +128,7 @@ def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:
             remedy="leave out --input or --files",
         )
     if config.files:
-        return [_case_of_files(config.files, trained)]
+        return [_case_of_files(config.files, trained)], ()
     if config.input is None:
         raise ConfigError(
             "nothing to predict",
@@ -123,9 +139,7 @@ def _cases(config: PredictConfig, trained: LabelConvention) -> list[Case]:
     # A naming of the user's own says nothing about labels: the training data's are the best guess.
     guess = trained if config.pattern and config.convention == "auto" else None
     found = assembly.discover_cases(data, Path(config.input), convention=guess)
-    for note in found.notes:
-        logger.info(note)
-    return list(found.cases)
+    return found.cases, found.notes
 
 
 def _case_of_files(files: Mapping[str, str], trained: LabelConvention) -> Case:
