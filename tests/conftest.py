@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,13 @@ def real_data() -> Path:
     if not (folder / "brats2021").is_dir():
         pytest.skip(f"no real MRI on this machine (looked in {folder}; BRATS3D_REAL_DATA names another)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def package_logger() -> Iterator[None]:
+    """Leaves the package's logger as it was: a verb that is called in a test sets it up for a terminal."""
+    package = logging.getLogger("brats3d")
+    handlers, level, propagate = list(package.handlers), package.level, package.propagate
+    yield
+    package.handlers, package.propagate = handlers, propagate
+    package.setLevel(level)

@@ -6,9 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,7 @@ from brats3d.bundles.scripts.saved_labels import convention_of_file
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.bundles.scripts.training import AsRegionsd, AutocastInferer, RegionLoss, float16_on_gpu
 from brats3d.bundles.scripts.training_data import labelled_parts
-from brats3d.bundles.scripts.training_handlers import BestWeights
-from brats3d.errors import DataError, RunError
+from brats3d.errors import DataError
 
 Make = Callable[[str], Path]
 LABELS = {
@@ -30,6 +29,7 @@ LABELS = {
     "values": {"1": "NCR", "2": "ED", "4": "ET"},
     "regions": {"ET": ["ET"], "TC": ["ET", "NCR"], "WT": ["ET", "NCR", "ED"]},
 }
+KINDS = ("sigmoid", "softmax", "slices")
 MODALITIES = ("t1", "t1ce", "t2", "flair")
 
 
@@ -68,25 +68,34 @@ def copy_of(bundle_of: Make, tmp_path: Path) -> Make:
     return make
 
 
-@pytest.mark.parametrize("kind", ["sigmoid", "softmax", "slices"])
-def test_a_bundle_is_trained_without_this_package(copy_of: Make, labelled_set: Path, kind: str) -> None:
-    bundle = copy_of(kind)
-    before = weights(bundle)
-    run_bundle(bundle, [training(bundle, labelled_set, max_epochs=1, validation=0)])
-    check_changed(before, weights(bundle))
+@pytest.fixture(scope="module")
+def trained(bundle_of: Make, labelled_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copies of bundles after a training: one of each kind, and ``deeper`` with a network of its own."""
+    folder = tmp_path_factory.mktemp("trained")
+    kept = {"max_epochs": 1, "validation": 0}
+    for kind in KINDS:
+        shutil.copytree(bundle_of(kind), folder / kind)
+    shutil.copytree(bundle_of("sigmoid"), folder / "deeper")
+    deeper = {"network_def#deep_supervision": True, "network_def#filters": [4, 4, 8, 8]}
+    anew = {**deeper, "run": ["$@train#trainer.run()"]}
+    # One process for all, whose scripts are those of the first: they are the same in every bundle.
+    jobs = [training(folder / kind, labelled_set, **kept) for kind in KINDS]
+    run_bundle(folder / "sigmoid", [*jobs, training(folder / "deeper", labelled_set, **kept, **anew)])
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bundle_is_trained_without_this_package(bundle_of: Make, trained: Path, kind: str) -> None:
+    bundle = trained / kind
+    check_changed(weights(bundle_of(kind)), weights(bundle))
     assert len(list((bundle / "prepared").iterdir())) == 4
     assert sorted(path.name for path in (bundle / "models").glob("*.pt")) == ["model.pt"]
 
 
-def test_deeply_supervised_from_random_weights(copy_of: Make, labelled_set: Path) -> None:
-    bundle = copy_of("sigmoid")
-    before = weights(bundle)
-    deeper = {"network_def#deep_supervision": True, "network_def#filters": [4, 4, 8, 8]}
-    anew = {**deeper, "run": ["$@train#trainer.run()"]}
-    run_bundle(bundle, [training(bundle, labelled_set, max_epochs=1, validation=0, **anew)])
-    heads = {name.split(".")[1] for name in weights(bundle) if name.startswith("heads.")}
-    assert heads == {"0", "1"}
-    assert set(weights(bundle)) > set(before)
+def test_deeply_supervised_from_random_weights(bundle_of: Make, trained: Path) -> None:
+    found = weights(trained / "deeper")
+    assert {name.split(".")[1] for name in found if name.startswith("heads.")} == {"0", "1"}
+    assert set(found) > set(weights(bundle_of("sigmoid")))
 
 
 @pytest.fixture
@@ -168,67 +177,6 @@ def test_two_processes_train_one_network(copy_of: Make, labelled_set: Path, tmp_
     check_changed(before, weights(bundle))
 
 
-# Keeping the best
-
-
-class FakeEvaluator:
-    """Gives scores in turn."""
-
-    def __init__(self, *scores: float) -> None:
-        self.scores = list(scores)
-        self.data_loader = [0] * len(scores)
-        self.state = SimpleNamespace(metrics={}, key_metric_name="dice")
-
-    def run(self, epoch: int) -> None:
-        self.state.metrics["dice"] = self.scores.pop(0)
-
-
-def kept_epochs(path: Path, *scores: float, epochs: int, interval: int = 1, rank: int = 0) -> list[int]:
-    """Epochs after which the file holds new weights, given the scores before and after epochs."""
-    network = torch.nn.Linear(1, 1)
-    handler = BestWeights(network, FakeEvaluator(*scores), str(path), interval)
-    engine = SimpleNamespace(state=SimpleNamespace(epoch=0, max_epochs=epochs, rank=rank))
-    handler.begin(engine)
-    kept = []
-    for epoch in range(1, epochs + 1):
-        engine.state.epoch = epoch
-        torch.nn.init.constant_(network.weight, epoch)
-        handler.after_epoch(engine)
-        if path.exists():
-            value = int(torch.load(path, weights_only=True)["model"]["weight"])
-            kept += [value] if value == epoch else []
-    return kept
-
-
-def test_weights_are_kept_when_they_are_as_good_as_any_before(tmp_path: Path) -> None:
-    assert kept_epochs(tmp_path / "a.pt", 0.5, 0.4, 0.6, 0.6, 0.5, epochs=4) == [2, 3]
-    assert kept_epochs(tmp_path / "b.pt", 0.9, 0.4, 0.5, epochs=2) == []
-    assert not (tmp_path / "b.pt").exists()
-
-
-def test_the_last_epoch_validates_whatever_the_interval(tmp_path: Path) -> None:
-    assert kept_epochs(tmp_path / "a.pt", 0.1, 0.2, 0.3, epochs=5, interval=3) == [3, 5]
-
-
-def test_without_validation_cases_the_last_weights_are_kept(tmp_path: Path) -> None:
-    assert kept_epochs(tmp_path / "a.pt", epochs=3) == [3]
-
-
-def test_networks_that_are_not_trained_with_it_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name in ("model.ts", "model.onnx", "notes.txt"):
-        (tmp_path / name).touch()
-    with caplog.at_level("WARNING"):
-        kept_epochs(tmp_path / "model.pt", epochs=1)
-    named = {record.args[0].name for record in caplog.records}
-    assert named == {"model.ts", "model.onnx"}
-
-
-def test_one_of_several_processes_writes(tmp_path: Path) -> None:
-    assert kept_epochs(tmp_path / "a.pt", 0.1, 0.2, epochs=1, rank=1) == []
-
-
 # Data
 
 
@@ -264,12 +212,13 @@ def test_a_data_list_may_part_them(labelled_set: Path, tmp_path: Path) -> None:
     assert caught.value.where == str(file)
 
 
-def test_a_folder_without_label_maps(copy_of: Make, labelled_set: Path, tmp_path: Path) -> None:
+def test_a_folder_without_label_maps(parsed: Any, labelled_set: Path, tmp_path: Path) -> None:
     shutil.copytree(labelled_set, tmp_path / "bare", ignore=shutil.ignore_patterns("*_seg*"))
-    bundle = copy_of("sigmoid")
-    with pytest.raises(RunError, match="does not run") as caught:
-        run_bundle(bundle, [training(bundle, tmp_path / "bare")])
-    assert "no case with a label map" in str(caught.value.got)
+    parsed.update({"dataset_dir": str(tmp_path / "bare")})
+    with pytest.raises(RuntimeError) as caught:
+        parsed.get_parsed_content("train#trainer")
+    said = "".join(traceback.format_exception(caught.value))
+    assert "DataError: no case with a label map" in said
 
 
 def test_segments_that_a_client_has_numbered(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -24,80 +24,85 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 SCHEMA = Path(__file__).parent / "data" / "metadata_schema.json"
 CONFIGS = ("--meta_file", "configs/metadata.json", "--config_file", "configs/inference.json")
 WEIGHTS = ("--ckpt_file", "models/model.pt", "--key_in_ckpt", "model")
-# Words of each command line one after the other, as `python -m monai.bundle` would have them.
+# Folders with command lines, one after the other, as `python -m monai.bundle` would have them there.
 PROGRAM = f"""{GUARD}
 import json, runpy
-for words in json.loads(sys.argv[1]):
-    sys.argv[1:] = words
-    try:
-        runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        if end.code:
-            raise
+for folder, lines in json.loads(sys.argv[1]).items():
+    os.chdir(folder)
+    print("in", folder, flush=True)
+    for words in lines:
+        sys.argv[1:] = words
+        try:
+            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            if end.code:
+                raise
 """
 
 
-def commands(bundle: Path, *lines: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run command lines in the folder of a bundle, in one process that cannot import this package."""
-    words = [sys.executable, "-I", "-B", "-c", PROGRAM, json.dumps(lines)]
-    return subprocess.run(words, cwd=bundle, capture_output=True, text=True, check=False)
+def command_lines(kind: str, case: Path, out: Path) -> list[list[str]]:
+    """Commands for a bundle of a kind; writes the data list that one of them reads."""
+    first = "flair" if kind == "slices" else "t1"
+    listed = {
+        "image": str(case / f"{case.name}_{first}.nii.gz"),
+        "label": str(case / f"{case.name}_seg.nii.gz"),
+    }
+    (out / "list.json").write_text(json.dumps({"testing": [listed]}))
+    return [
+        ["verify_metadata", "--meta_file", "configs/metadata.json", "--filepath", str(SCHEMA)],
+        ["verify_net_in_out", "network_def", "--device", "cpu", *CONFIGS],
+        ["ckpt_export", "network_def", "--filepath", str(out / "model.ts"), *WEIGHTS, *CONFIGS],
+        [
+            *("onnx_export", "network_def", "--filepath", str(out / "model.onnx"), *WEIGHTS, *CONFIGS),
+            *("--use_trace", "True", "--converter_kwargs", "{'dynamo':False}"),
+        ],
+        [
+            *("run", "--config_file", "['configs/inference.json','configs/evaluate.json']"),
+            *("--datalist", f"%{out / 'list.json'}#testing", "--output_dir", str(out / "predicted")),
+            *("--device", "$torch.device('cpu')"),
+        ],
+    ]
 
 
 @pytest.fixture(scope="module")
-def done(
-    bundle_of: Make, labelled_set: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
-    """Gives the folder with what the commands wrote for a kind of bundle."""
+def done(bundle_of: Make, case: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the commands wrote, and said in ``log``: a folder for each kind of bundle."""
     folder = tmp_path_factory.mktemp("commands")
-
-    def make(kind: str) -> Path:
-        out = folder / kind
-        if out.exists():
-            return out
-        out.mkdir()
-        first = "flair" if kind == "slices" else "t1"
-        case = labelled_set / "BraTS2021_00001"
-        listed = {
-            "image": str(case / f"{case.name}_{first}.nii.gz"),
-            "label": str(case / f"{case.name}_seg.nii.gz"),
-        }
-        (out / "list.json").write_text(json.dumps({"testing": [listed]}))
-        ran = commands(
-            bundle_of(kind),
-            ["verify_metadata", "--meta_file", "configs/metadata.json", "--filepath", str(SCHEMA)],
-            ["verify_net_in_out", "network_def", "--device", "cpu", *CONFIGS],
-            ["ckpt_export", "network_def", "--filepath", str(out / "model.ts"), *WEIGHTS, *CONFIGS],
-            [
-                *("onnx_export", "network_def", "--filepath", str(out / "model.onnx"), *WEIGHTS, *CONFIGS),
-                *("--use_trace", "True", "--converter_kwargs", "{'dynamo':False}"),
-            ],
-            [
-                *("run", "--config_file", "['configs/inference.json','configs/evaluate.json']"),
-                *("--datalist", f"%{out / 'list.json'}#testing", "--output_dir", str(out / "predicted")),
-                *("--device", "$torch.device('cpu')"),
-            ],
-        )
-        assert ran.returncode == 0, ran.stderr[-3000:]
-        (out / "log").write_text(ran.stdout + ran.stderr)
-        return out
-
-    return make
+    lines = {}
+    for kind in KINDS:
+        (folder / kind).mkdir()
+        lines[str(bundle_of(kind))] = command_lines(kind, case, folder / kind)
+    # One process for all, which cannot import this package; the scripts of all bundles are the same.
+    words = [sys.executable, "-I", "-B", "-c", PROGRAM, json.dumps(lines)]
+    ran = subprocess.run(
+        words,
+        cwd=bundle_of(KINDS[0]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    for kind in KINDS:
+        said = ran.stdout.partition(f"in {bundle_of(kind)}\n")[2]
+        (folder / kind / "log").write_text(said.partition("\nin /")[0])
+    return folder
 
 
 @kinds
-def test_metadata_are_verified(done: Make, kind: str) -> None:
-    assert "metadata is verified with no error." in (done(kind) / "log").read_text()
+def test_metadata_are_verified(done: Path, kind: str) -> None:
+    assert "metadata is verified with no error." in (done / kind / "log").read_text()
 
 
 @kinds
-def test_the_shapes_of_the_network_are_verified(done: Make, kind: str) -> None:
-    assert "data shape of network is verified with no error." in (done(kind) / "log").read_text()
+def test_the_shapes_of_the_network_are_verified(done: Path, kind: str) -> None:
+    assert "data shape of network is verified with no error." in (done / kind / "log").read_text()
 
 
 @kinds
-def test_ckpt_export_makes_a_torchscript_of_the_weights(bundle_of: Make, done: Make, kind: str) -> None:
+def test_ckpt_export_makes_a_torchscript_of_the_weights(bundle_of: Make, done: Path, kind: str) -> None:
     found, metadata, extra = load_net_with_metadata(
-        str(done(kind) / "model.ts"), more_extra_files=["inference.json"]
+        str(done / kind / "model.ts"), more_extra_files=["inference.json"]
     )
     assert metadata["name"] == kind
     assert json.loads(extra["inference.json"])["precision"] == "32-true"
@@ -107,8 +112,8 @@ def test_ckpt_export_makes_a_torchscript_of_the_weights(bundle_of: Make, done: M
 
 
 @kinds
-def test_onnx_export_makes_a_file_of_the_weights(bundle_of: Make, done: Make, kind: str) -> None:
-    session = onnxruntime.InferenceSession(done(kind) / "model.onnx", providers=["CPUExecutionProvider"])
+def test_onnx_export_makes_a_file_of_the_weights(bundle_of: Make, done: Path, kind: str) -> None:
+    session = onnxruntime.InferenceSession(done / kind / "model.onnx", providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {session.get_inputs()[0].name: image(kind).numpy()})
     with torch.inference_mode():
         expected = torch.jit.load(bundle_of(kind) / "models" / "model.ts")(image(kind)).numpy()
@@ -116,12 +121,12 @@ def test_onnx_export_makes_a_file_of_the_weights(bundle_of: Make, done: Make, ki
 
 
 @kinds
-def test_cases_come_from_a_data_list(done: Make, kind: str) -> None:
-    written = {path.name for path in (done(kind) / "predicted").iterdir()}
+def test_cases_come_from_a_data_list(done: Path, kind: str) -> None:
+    written = {path.name for path in (done / kind / "predicted").iterdir()}
     assert {path for path in written if path.endswith(".nii.gz")} == {"BraTS2021_00001.nii.gz"}
-    labels = np.asarray(nib.load(done(kind) / "predicted" / "BraTS2021_00001.nii.gz").dataobj)
+    labels = np.asarray(nib.load(done / kind / "predicted" / "BraTS2021_00001.nii.gz").dataobj)
     assert labels.shape == (32, 32, 32)
-    assert "BraTS2021_00001" in (done(kind) / "predicted" / "metrics.csv").read_text()
+    assert "BraTS2021_00001" in (done / kind / "predicted" / "metrics.csv").read_text()
 
 
 def image(kind: str) -> torch.Tensor:

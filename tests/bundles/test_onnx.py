@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from brats3d.bundles.scripts.onnx_network import OnnxNetwork
 from brats3d.bundles.source import BundleSource
 from brats3d.config import ExportConfig
 from brats3d.errors import MissingExtraError
+from brats3d.export import main
 from brats3d.models import MODELS, build_network
 from brats3d.workflows.runs import RunFolder
 
@@ -103,17 +103,18 @@ def test_a_missing_package_is_told_before_any_work(
     assert not output.parent.exists()
 
 
-def test_a_missing_package_ends_the_command_with_2(run_of: Make, tmp_path: Path) -> None:
-    program = (
-        "import importlib.util as u, sys; f = u.find_spec; "
-        "u.find_spec = lambda n, *a: None if n == 'onnxruntime' else f(n, *a); "
-        "from brats3d.export import main; raise SystemExit(main(sys.argv[1:]))"
+def test_a_missing_package_ends_the_command_with_2(
+    run_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == "onnxruntime" else find(name)
     )
-    words = [sys.executable, "-c", program, "--run", str(run_of("sigmoid")), "--onnx", "true"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--onnx needs the package onnxruntime" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert main(["--run", str(run_of("sigmoid")), "--onnx", "true"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "--onnx needs the package onnxruntime" in shown.err
     assert list(tmp_path.iterdir()) == []
 
 
