@@ -103,8 +103,6 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
     from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import Trainer
 
-    from brats3d.training.checkpoints import AtomicCheckpointIO
-
     chosen = config.trainer
     settings: dict[str, Any] = {
         "accelerator": machine.accelerator,
@@ -127,7 +125,7 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
         "default_root_dir": run,
         "logger": _loggers(run),
         "callbacks": _callbacks(config, clock, run),
-        "plugins": [AtomicCheckpointIO()],
+        "plugins": _plugins(),
     }
     try:
         return Trainer(**settings)
@@ -138,6 +136,16 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
             got=" ".join(str(error).split())[:400],
             remedy="check trainer.devices, trainer.num_nodes and trainer.strategy",
         ) from error
+
+
+def _plugins() -> list[Any]:
+    from lightning_fabric.plugins.environments import SLURMEnvironment
+
+    from brats3d.training.checkpoints import AtomicCheckpointIO
+
+    # The job script requeues a job, by the exit code; a training need not know about schedulers.
+    environments = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    return [AtomicCheckpointIO(), *environments]
 
 
 def _loggers(run: Path) -> list[Logger]:
@@ -154,17 +162,21 @@ def _loggers(run: Path) -> list[Logger]:
 def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     from brats3d.training.averaging import MovingAverage
     from brats3d.training.checkpoints import BestAndLast
+    from brats3d.training.interruption import Interruption
     from brats3d.training.progress import TrainingProgress
-    from brats3d.training.seeding import EpochSeeds
+    from brats3d.training.seeding import BatchSeeds
 
-    chosen = config.trainer
+    chosen, interruption = config.trainer, Interruption()
     average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
     return [
-        EpochSeeds(config.seed),
+        BatchSeeds(config.seed),
         *average,
         clock,
         TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
-        BestAndLast(run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes),
+        interruption,
+        BestAndLast(
+            run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes, interruption=interruption
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from brats3d.config.export import ExportConfig
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
-from brats3d.config.resuming import check_resumed, with_absolute_paths
+from brats3d.config.resuming import check_resumed, extended, with_absolute_paths
 from brats3d.config.run import (
     AugmentConfig,
     DataConfig,
@@ -46,6 +46,7 @@ __all__ = [
     "SynthesizeConfig",
     "TrainerConfig",
     "check_resumed",
+    "extended",
     "from_dict",
     "load_config",
     "parse_arguments",

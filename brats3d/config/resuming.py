@@ -11,7 +11,7 @@ from brats3d.config.reading import to_plain
 from brats3d.config.run import FitConfig
 from brats3d.errors import ConfigError
 
-_MAY_STAND_BESIDE_RESUME = {"resume", "folder"}
+_MAY_STAND_BESIDE_RESUME = {"resume", "folder", "extend"}
 
 
 def with_absolute_paths(config: FitConfig) -> FitConfig:
@@ -50,6 +50,30 @@ def check_resumed(given: FitConfig, kept: FitConfig) -> None:
                 expected=own.get(key),
                 remedy="leave it out, or start a new run with it",
             )
+
+
+def extended(config: FitConfig, amount: float) -> FitConfig:
+    """Return the configuration of a run with more epochs, or more minutes if minutes limit it.
+
+    Args:
+        config: Configuration of the run.
+        amount: What is added.
+
+    Raises:
+        ConfigError: Nothing is added, or a part of an epoch.
+    """
+    trainer = config.trainer
+    works = amount > 0 and (trainer.max_minutes is not None or amount == int(amount))
+    if not works:
+        expected = (
+            "a positive number of minutes" if trainer.max_minutes else "a whole number of epochs from 1"
+        )
+        raise ConfigError("a run cannot be extended by that", where="extend", got=amount, expected=expected)
+    if trainer.max_minutes is not None:
+        longer = dataclasses.replace(trainer, max_minutes=trainer.max_minutes + amount)
+    else:
+        longer = dataclasses.replace(trainer, max_epochs=trainer.max_epochs + int(amount))
+    return dataclasses.replace(config, trainer=longer)
 
 
 def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -266,6 +266,9 @@ class TrainerConfig:
     """Show progress on a terminal."""
     checkpoint_every_n_minutes: float = 5.0
     """Minutes between checkpoints of the last state; each validation writes one too."""
+    memory_gib: float | None = None
+    """Stated peak memory of the training in GiB, of the GPU where one is used; `benchmark memory` checks
+    it."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,7 @@ class InferenceConfig:
     flips: bool = False
     """Average over all mirror images (test-time augmentation)."""
     window_batch: int | Literal["auto"] = "auto"
-    """Windows predicted at once; auto sizes it to the memory."""
+    """Images at once: windows, on GPUs with their mirror images; auto sizes it to the memory."""
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,8 @@ class FitConfig:
     """Seed of weights, patches and augmentation."""
     resume: str | None = None
     """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used."""
+    extend: float | None = None
+    """With `resume`: epochs (minutes, if the run has `trainer.max_minutes`) to add to those of the run."""
     data: DataConfig = field(default_factory=DataConfig)
     """Cases and labels."""
     split: SplitConfig = field(default_factory=SplitConfig)

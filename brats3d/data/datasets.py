@@ -37,6 +37,8 @@ class RunningSampler(Sampler[int]):
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
+        self.skip = 0
+        """Numbers of this rank that the next iteration leaves out, from the first on."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields (Lightning calls this)."""
@@ -44,7 +46,8 @@ class RunningSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.length
-        return iter(range(start + self.rank, start + len(self) * self.ranks, self.ranks))
+        numbers = range(start + self.rank, start + len(self) * self.ranks, self.ranks)
+        return iter(numbers[self.skip :])
 
     def __len__(self) -> int:
         return self.length // self.ranks

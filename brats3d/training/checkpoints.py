@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,18 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from brats3d.errors import RunError
 from brats3d.files import atomic_path
+from brats3d.training.interruption import Agreement, Interruption
+from brats3d.training.seals import is_intact, is_sealed, sealed
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+_SAVE, _STOP = "save", "stop"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes to a temporary name, syncs and renames; reads tensors and plain values only."""
+    """Writes to a temporary name, syncs and renames; reads tensors and plain values only.
+
+    The last checkpoint becomes the previous one when there is a newer one.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``; a crash leaves the file that was there before.
@@ -28,8 +38,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         content = io.BytesIO()
         # In memory first: torch reports a full disk as a RuntimeError without a reason.
         torch.save(checkpoint, content)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content.getbuffer())
+        final = Path(path)
+        with atomic_path(final) as temporary:
+            temporary.write_bytes(sealed(content.getvalue()))
+            if final.name == LAST and final.exists():
+                with atomic_path(final.with_name(PREVIOUS)) as link:
+                    _link_or_copy(final, link)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: Any = None
@@ -40,6 +54,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             RunError: The file is missing or torn.
         """
         return read_checkpoint(Path(path), map_location=map_location)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system has links
+        shutil.copyfile(source, target)
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -55,6 +76,8 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             "checkpoint not found", where=path, remedy="train first, or name a finished run"
         ) from error
     try:
+        if is_sealed(content) and not is_intact(content):
+            raise ValueError("another checksum than when it was written")
         checkpoint = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
     except Exception as error:  # torch raises many types for a torn or foreign file
         raise RunError(
@@ -62,7 +85,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             where=path,
             got=type(error).__name__,
             expected="a checkpoint written by brats3d",
-            remedy="use the other checkpoint of the run (best or last), or train again",
+            remedy="use another checkpoint of the run (best, last), or train again",
         ) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise RunError("not a checkpoint of a run", where=path, expected="a file written by brats3d.fit")
@@ -72,18 +95,28 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 class BestAndLast(Checkpoint):
     """Keeps ``best.ckpt`` (highest validation Dice) and ``last.ckpt``.
 
-    Both are written at the end of an epoch, where a resumed run continues exactly: ``last`` after
-    every validation, after the final epoch, and otherwise at most every ``minutes``.
+    ``last`` is written after every validation, after the final epoch, every ``minutes`` wherever the
+    training then is, and when a signal ends it. A resumed run continues exactly from there.
 
     Args:
         folder: Where the checkpoints go.
-        minutes: Smallest time between two writes of ``last`` that no validation asked for.
+        minutes: Time between two writes of ``last`` that nothing else asked for.
+        interruption: Tells whether a signal has come.
         monitor: Logged metric that must rise.
     """
 
-    def __init__(self, folder: Path, *, minutes: float, monitor: str = "val/dice") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        minutes: float,
+        interruption: Interruption | None = None,
+        monitor: str = "val/dice",
+    ) -> None:
         self.folder = folder
         self.minutes = minutes
+        self.interruption = interruption or Interruption()
+        self._agreement = Agreement()
         self.monitor = monitor
         self.best_score: float | None = None
         self.best_epoch: int | None = None
@@ -94,20 +127,56 @@ class BestAndLast(Checkpoint):
         """Remember that this epoch has a new score."""
         self._validated = not trainer.sanity_checking
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write the last state if it is due; end the training if a signal asked for that.
+
+        Raises:
+            Interrupted: The state is kept.
+        """
+        progress = trainer.fit_loop.epoch_loop
+        if progress._should_accumulate() or progress._num_ready_batches_reached():
+            return  # gradients are not kept; the end of the epoch sees to itself
+        wanted = _STOP if self.interruption.asked else _SAVE if self._is_time() else None
+        agreed = self._agreement.reached(trainer, wanted)
+        if agreed is not None:
+            self._write_last(trainer)
+        if agreed == _STOP:
+            raise self.interruption.error(self.folder.parent)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what is due."""
+        """Write what is due; end the training if a signal asked for that.
+
+        Raises:
+            Interrupted: The state is kept.
+        """
         due = self._validated or trainer.should_stop
-        due = due or time.monotonic() - self._written_at >= 60.0 * self.minutes
         # Saving is a joint act of all processes, whose clocks may differ.
-        due = trainer.strategy.broadcast(due)
+        stop = self._any_process(trainer, self.interruption.asked is not None)
+        due = trainer.strategy.broadcast(due or self._is_time()) or stop
         score = trainer.callback_metrics.get(self.monitor) if self._validated else None
         if score is not None and (self.best_score is None or float(score) > self.best_score):
             self.best_score, self.best_epoch = float(score), trainer.current_epoch
             trainer.save_checkpoint(self.folder / "best.ckpt")
         if due:
-            trainer.save_checkpoint(self.folder / "last.ckpt")
-            self._written_at = time.monotonic()
+            self._write_last(trainer)
         self._validated = False
+        if stop and not trainer.should_stop:
+            raise self.interruption.error(self.folder.parent)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._written_at >= 60.0 * self.minutes
+
+    def _write_last(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.folder / LAST)
+        self._written_at = time.monotonic()
+
+    @staticmethod
+    def _any_process(trainer: Trainer, own: bool) -> bool:
+        if trainer.world_size == 1:
+            return own
+        return bool(trainer.strategy.reduce_boolean_decision(own, all=False))
 
     def state_dict(self) -> dict[str, Any]:
         """Best score so far."""

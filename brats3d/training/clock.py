@@ -78,7 +78,13 @@ class Clock(Callback):
         return max(1.0, self.budget_s - self.validation_s)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End at once when the checkpoint is that of a training that had ended."""
+        """End at once when the checkpoint is that of a training that had ended.
+
+        Lightning does not start an epoch again that it resumes in the middle.
+        """
+        self._epoch_started_s += self.elapsed_s
+        if self._in_last_epoch:
+            trainer.check_val_every_n_epoch = 1
         if self._finished:
             trainer.should_stop = True
 
@@ -116,6 +122,9 @@ class Clock(Callback):
             "epoch_s": self.epoch_s,
             "validation_s": self.validation_s,
             "finished": self._finished,
+            "in_last_epoch": self._in_last_epoch,
+            "ends": self._ends(),
+            "epoch_elapsed_s": self.elapsed_s - self._epoch_started_s,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -123,4 +132,11 @@ class Clock(Callback):
         self._earlier_s = float(state_dict["elapsed_s"])
         self.epoch_s = float(state_dict["epoch_s"])
         self.validation_s = float(state_dict["validation_s"])
-        self._finished = bool(state_dict["finished"])
+        # A training that was given more epochs or time since then is not at its end any more.
+        same_end = state_dict.get("ends", self._ends()) == self._ends()
+        self._finished = bool(state_dict["finished"]) and same_end
+        self._in_last_epoch = bool(state_dict.get("in_last_epoch", False)) and same_end
+        self._epoch_started_s = -float(state_dict.get("epoch_elapsed_s", 0.0))
+
+    def _ends(self) -> list[float | None]:
+        return [float(self.max_epochs), self.budget_s]

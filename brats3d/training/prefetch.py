@@ -16,6 +16,10 @@ class Loader(Protocol):
 
     sampler: Any
 
+    @property
+    def batch_size(self) -> int | None:
+        """Samples of a batch; None counts as one."""
+
     def __iter__(self) -> Iterator[Any]: ...
 
     def __len__(self) -> int: ...
@@ -23,6 +27,9 @@ class Loader(Protocol):
 
 class Prefetcher:
     """A loader whose next batch is read, and copied on a stream of its own, while the last is used.
+
+    Its state is the number of batches it has given out in this epoch, so that a training that is resumed
+    in the middle of an epoch goes on with the next one. The loader's sampler must be able to skip.
 
     Args:
         loader: Gives batches in (pinned) main memory: dictionaries of tensors and other values.
@@ -34,28 +41,41 @@ class Prefetcher:
         self.device = device
         self.sampler = loader.sampler
         """Lightning tells it the epoch."""
+        self._given = 0
+        self._skipped = 0
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
+        self._given, self._skipped = self._skipped, 0
+        self.sampler.skip = self._given * (self.loader.batch_size or 1)
         move = _on_side_stream(self.device) if self.device.type == "cuda" else _as_it_is
         ahead: list[Moved] = []
         for moved in map(move, _each(self.loader)):
             ahead.append(moved)
             if len(ahead) > 1:
-                yield _arrived(ahead.pop(0))
-        yield from map(_arrived, ahead)
+                yield self._give(ahead.pop(0))
+        for moved in ahead:
+            yield self._give(moved)
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches of this epoch have been given out."""
+        return {"given": self._given % max(1, len(self))}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Leave out, once, what had been given out."""
+        self._skipped = state_dict["given"]
+
+    def _give(self, moved: Moved) -> Any:
+        batch, wait = moved
+        wait()
+        self._given += 1
+        return batch
 
 
 def _each(loader: Iterable[Any]) -> Iterator[Any]:
     yield from loader
-
-
-def _arrived(moved: Moved) -> Any:
-    batch, wait = moved
-    wait()
-    return batch
 
 
 def _as_it_is(batch: Any) -> Moved:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from brats3d import assembly
 from brats3d.cases import Case
-from brats3d.config import FitConfig, check_resumed, with_absolute_paths
+from brats3d.config import FitConfig, check_resumed, extended, save_config, with_absolute_paths
 from brats3d.data.discovery import Discovery
 from brats3d.data.phantom import PhantomParameters
 from brats3d.data.splits import Split
@@ -74,12 +74,15 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if config.resume is not None:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         check_resumed(config, resumed.config())
-        config = resumed.config()
+        config, added = resumed.config(), config.extend
+        config = config if added is None else extended(config, added)
+    elif config.extend is not None:
+        raise ConfigError("only a run can be extended", where="extend", remedy="name it with --resume RUN")
     assembly.check_settings(config)
     pl = _lightning()
     follows = pl.utilities.rank_zero_only.rank > 0
     run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config))
-    checkpoint = None if resumed is None else run.checkpoint("last")
+    checkpoint = None if resumed is None else run.resumable()
     found = _find_cases(config)
     split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
     cases = _split_cases(split, found.cases, resumed)
@@ -93,6 +96,8 @@ def fit(config: FitConfig | None = None) -> FitResult:
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
+    elif resumed is not None and not follows:
+        save_config(config, run.path / "config.yaml")
     if not follows:
         _announce(run, cases, found)
     _train(trainer, module, data, run, checkpoint)
@@ -127,9 +132,7 @@ def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discov
     )
 
 
-def _prepare(
-    config: FitConfig, cases: Mapping[str, Sequence[Case]], device: torch.device
-) -> PatchDataModule:
+def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]], device: torch.device) -> PatchDataModule:
     """Prepare all cases, as far as the store does not have them.
 
     Test cases too: a file that cannot be used shall be found before the training, not after it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shutil
@@ -21,8 +22,11 @@ from brats3d.errors import ConfigError, DataError, OutputError, RunError, closes
 from brats3d.files import make_folder, write_json
 from brats3d.labels import LabelConvention, Region
 
+logger = logging.getLogger(__name__)
+
 _VERSIONED = ("torch", "monai", "pytorch-lightning", "numpy", "scipy", "nibabel")
 CHECKPOINTS = ("best", "last")
+_PREVIOUS = "previous"
 _LED_RUN = "BRATS3D_LED_RUN"
 
 
@@ -196,7 +200,30 @@ class RunFolder:
 
     def has_checkpoint(self) -> bool:
         """Whether the run can be resumed or predicted with."""
-        return any((self.checkpoints / f"{name}.ckpt").is_file() for name in CHECKPOINTS)
+        return any((self.checkpoints / f"{name}.ckpt").is_file() for name in (*CHECKPOINTS, _PREVIOUS))
+
+    def resumable(self) -> Path:
+        """Path of the newest checkpoint that is whole.
+
+        Raises:
+            RunError: There is none.
+        """
+        from brats3d.training.checkpoints import read_checkpoint
+
+        problem: RunError | None = None
+        for path in (self.checkpoints / f"{name}.ckpt" for name in ("last", _PREVIOUS)):
+            if not path.is_file():
+                continue
+            try:
+                read_checkpoint(path)
+            except RunError as error:
+                logger.warning("%s cannot be read (%s); trying the one before it", path, error.got)
+                problem = error
+            else:
+                return path
+        if problem is not None:
+            raise problem
+        return self.checkpoint("last")
 
     def checkpoint(self, kind: str = "best") -> Path:
         """Path of a checkpoint; without a validated one, ``best`` is the last.

@@ -111,7 +111,9 @@ class Recorder(SimpleNamespace):
     """Stands in for Lightning's trainer and notes what is saved when."""
 
     def __init__(self) -> None:
-        super().__init__(sanity_checking=False, should_stop=False, current_epoch=0, callback_metrics={})
+        super().__init__(
+            sanity_checking=False, should_stop=False, current_epoch=0, callback_metrics={}, world_size=1
+        )
         self.strategy = SimpleNamespace(broadcast=lambda value: value)
         self.saved: list[str] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -20,10 +21,10 @@ from brats3d import assembly
 from brats3d.config import FitConfig, save_config
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
-from brats3d.errors import ConfigError, RunError
+from brats3d.errors import ConfigError, Interrupted, RunError
 from brats3d.metrics import read_metrics_csv
 from brats3d.training.checkpoints import read_checkpoint
-from brats3d.training.seeding import EpochSeeds
+from brats3d.training.seeding import BatchSeeds
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.runs import RunFolder
 
@@ -67,7 +68,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     shared = {"trainer__max_epochs": 4, "optim__warmup": 0.4, **overrides}
     whole = fit(fit_config(tmp_path, "whole", **shared))
 
-    seed_epoch = EpochSeeds.on_train_batch_start
+    seed_epoch = BatchSeeds.on_train_batch_start
 
     def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
         if (trainer.current_epoch, batch_idx) == (2, 1):
@@ -76,7 +77,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patched:
-        patched.setattr(EpochSeeds, "on_train_batch_start", interrupt)
+        patched.setattr(BatchSeeds, "on_train_batch_start", interrupt)
         with pytest.raises(KeyboardInterrupt):
             fit(fit_config(tmp_path, "parts", **shared))
     assert signal.getsignal(signal.SIGINT) is handler
@@ -155,11 +156,133 @@ def test_a_case_of_the_run_that_is_gone(tmp_path: Path, copied_set: Path, fit_co
 
 def test_a_torn_checkpoint_is_not_resumed(tmp_path: Path, trained: FitResult) -> None:
     run = Path(shutil.copytree(trained.run, tmp_path / "torn"))
-    last = run / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
+    for name in ("last", "previous"):
+        file = run / "checkpoints" / f"{name}.ckpt"
+        file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RunError, match="cannot read the checkpoint") as caught:
         fit(FitConfig(resume=str(run)))
-    assert caught.value.where == last
+    assert caught.value.where == file
+
+
+@pytest.mark.parametrize("damage", ["torn", "changed", "gone"])
+def test_of_a_damaged_checkpoint_the_one_before_is_resumed(
+    tmp_path: Path, trained: FitResult, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "damaged"))
+    last = run / "checkpoints" / "last.ckpt"
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "gone":
+        last.unlink()
+    else:
+        last.write_bytes(content[:1000] if damage == "torn" else content)
+    assert read_checkpoint(run / "checkpoints" / "previous.ckpt")["epoch"] == 0
+    result = fit(FitConfig(resume=str(run)))
+    assert ("the one before" in caplog.text) == (damage != "gone")
+    assert_same_state(run, trained.run)
+    assert result.rows == trained.rows
+
+
+_DROPOUT = {"model__params": {"filters": [4, 8], "dropout": 0.3}}
+_ACCUMULATED = {"trainer__accumulate_grad_batches": 2, "patch__per_epoch": 10}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "place", "kept_batches"),
+    [
+        pytest.param(_DROPOUT, (0, 1), 1, id="first epoch"),
+        pytest.param(_DROPOUT, (1, 2), 2, id="some epoch"),
+        pytest.param(_DROPOUT, (2, 3), 3, id="last epoch"),
+        pytest.param({"augment__where": "batch", "data__workers": 2}, (1, 2), 2, id="by workers"),
+        pytest.param(_ACCUMULATED, (1, 3), 2, id="accumulated"),
+        pytest.param(
+            {"trainer__check_val_every_n_epoch": 2, "optim__ema_decay": None},
+            (2, 1),
+            1,
+            id="seldom validated",
+        ),
+    ],
+)
+def test_a_run_is_resumed_in_the_middle_of_an_epoch(
+    tmp_path: Path,
+    fit_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: dict,
+    place: tuple[int, int],
+    kept_batches: int,
+) -> None:
+    shared = {
+        "trainer__max_epochs": 3,
+        "trainer__checkpoint_every_n_minutes": 0.0,
+        "patch__per_epoch": 8,
+        **overrides,
+    }
+    whole = fit(fit_config(tmp_path, "whole", **shared))
+    start = BatchSeeds.on_train_batch_start
+
+    def interrupt(self, trainer, pl_module, batch, batch_idx) -> None:
+        if (trainer.current_epoch, batch_idx) == place:
+            raise KeyboardInterrupt
+        start(self, trainer, pl_module, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchSeeds, "on_train_batch_start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(fit_config(tmp_path, "parts", **shared))
+    run = tmp_path / "parts"
+    kept = read_checkpoint(run / "checkpoints" / "last.ckpt")
+    assert kept["epoch"] == place[0]
+    progress = kept["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    assert progress["current"]["processed"] == kept_batches
+    resumed = fit(FitConfig(resume=str(run)))
+    assert_same_state(whole.run, run)
+    assert resumed.rows == whole.rows
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_ends_a_training_that_can_be_continued(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shared = {"trainer__max_epochs": 3, "patch__per_epoch": 8}
+    whole = fit(fit_config(tmp_path, "whole", **shared))
+    start = BatchSeeds.on_train_batch_start
+
+    def ask(self, trainer, pl_module, batch, batch_idx) -> None:
+        start(self, trainer, pl_module, batch, batch_idx)
+        if (trainer.current_epoch, batch_idx) == (1, 1):
+            os.kill(os.getpid(), getattr(signal, name))
+
+    before = signal.getsignal(getattr(signal, name))
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchSeeds, "on_train_batch_start", ask)
+        with pytest.raises(Interrupted, match=name) as caught:
+            fit(fit_config(tmp_path, "parts", **shared))
+    assert caught.value.exit_code == 75
+    assert "--resume" in str(caught.value)
+    assert signal.getsignal(getattr(signal, name)) is before
+    kept = read_checkpoint(tmp_path / "parts" / "checkpoints" / "last.ckpt")
+    assert kept["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["processed"] == 2
+    resumed = fit(FitConfig(resume=str(tmp_path / "parts")))
+    assert_same_state(whole.run, tmp_path / "parts")
+    assert resumed.rows == whole.rows
+
+
+def test_a_finished_run_is_extended(tmp_path: Path, trained: FitResult) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "short"))
+    fit(FitConfig(resume=str(run), extend=2))
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 3
+    assert RunFolder.open(run).config().trainer.max_epochs == 4
+    fit(FitConfig(resume=str(run)))  # now it has ended, and scores again
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 3
+
+
+@pytest.mark.parametrize("amount", [0, -1, 1.5])
+def test_amounts_that_extend_nothing(trained: FitResult, amount: float) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fit(FitConfig(resume=str(trained.run), extend=amount))
+    assert caught.value.where == "extend"
+    with pytest.raises(ConfigError, match="only a run can be extended"):
+        fit(FitConfig(extend=2))
 
 
 def test_a_run_that_has_no_checkpoint_yet(tmp_path: Path, trained: FitResult) -> None:

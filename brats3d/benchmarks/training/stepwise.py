@@ -6,6 +6,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 _ENDLESS = 10**9
@@ -18,10 +19,11 @@ class Repeated:
         batch: What it gives.
     """
 
-    sampler = None
+    batch_size = None
 
     def __init__(self, batch: Any) -> None:
         self._batch = batch
+        self.sampler = SimpleNamespace()  # there is nothing to choose from
 
     def __len__(self) -> int:
         """Batches per epoch: more than anybody measures."""
