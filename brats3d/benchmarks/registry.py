@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from brats3d.benchmarks.loader import benchmark_loader
+from brats3d.benchmarks.memory import benchmark_memory
 from brats3d.benchmarks.metrics import benchmark_metrics
 from brats3d.benchmarks.predict import benchmark_predict
 from brats3d.benchmarks.report import Report
@@ -22,6 +23,7 @@ BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType
         "loader": benchmark_loader,
         "predict": benchmark_predict,
         "train": benchmark_train,
+        "memory": benchmark_memory,
     }
 )
 """What is imported here is imported by every benchmark: each loads torch and the like when it runs."""

@@ -11,7 +11,8 @@ class BenchmarkConfig:
 
     name: str | None = None
     """What to measure (or the first argument): metrics, the scorers of segmentations,
-    predict, loader (training patches), or train (optimiser steps of nnU-Net's 3-D U-Net)."""
+    predict, loader (training patches), train (optimiser steps of nnU-Net's 3-D U-Net),
+    or memory (peak memory of training and prediction)."""
     repeats: int = 7
     """Measurements of each contender, in turn with the others."""
     contenders: tuple[str, ...] = ()
@@ -30,9 +31,13 @@ class BenchmarkConfig:
     threads: int | None = None
     """Threads of each contender; by default 1 for metrics and loader, as many as cores for the others."""
     run: str | None = None
-    """predict: the run whose network is used; by default that of the quick start with random weights."""
+    """predict, memory: the run whose network is used; by default that of the quick start with random weights,
+    and with nnunet_python a dynunet, which nnU-Net has, too."""
+    recipe: str | None = None
+    """memory: configuration file of the training that is measured, instead of a run."""
     patch: tuple[int, int, int] = (128, 128, 128)
-    """loader, train: voxels of a training patch."""
+    """loader, train: voxels of a training patch; predict with nnunet_python: of a window, unless a run is
+    given."""
     batch_size: int = 2
     """train: patches per step."""
     output: str | None = None

@@ -26,14 +26,16 @@ class Job:
         case: Folder of the case.
         run: Folder of the run; None: random weights.
         output: Folder for the result.
-        window: Voxels of a window of a ``dynunet`` with random weights; None: the network of the quick
-            start. A run has both of its own.
+        window: Voxels of a window of a ``dynunet`` with random weights; None: the network of the recipe.
+            A run has both of its own.
+        recipe: Configuration file of a network with random weights; None: the quick start.
     """
 
     case: str
     run: str | None
     output: str
     window: Sequence[int] | None = None
+    recipe: str | None = None
 
 
 class Model:
@@ -45,7 +47,7 @@ class Model:
         from brats3d.workflows.runs import RunFolder
 
         self.run = None if job.run is None else RunFolder.open(job.run)
-        self.config = _untrained(job.window) if self.run is None else self.run.config()
+        self.config = _untrained(job) if self.run is None else self.run.config()
         (self.case,) = assembly.discover_cases(DataConfig(), Path(job.case)).cases
         self.convention = self.case.convention if self.run is None else self.run.convention()
 
@@ -73,10 +75,11 @@ class Model:
         return network.eval()
 
 
-def _untrained(window: Sequence[int] | None) -> FitConfig:
-    from brats3d.config import FitConfig, ModelConfig, PatchConfig
+def _untrained(job: Job) -> FitConfig:
+    from brats3d.config import ModelConfig, PatchConfig, load_config
 
-    if window is None:
-        return FitConfig()
+    config = load_config(job.recipe)
+    if job.window is None:
+        return config
     model = ModelConfig(name="dynunet", params=dict(DYNUNET))
-    return replace(FitConfig(), model=model, patch=PatchConfig(size=tuple(window)))
+    return replace(config, model=model, patch=PatchConfig(size=tuple(job.window)))

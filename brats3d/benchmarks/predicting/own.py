@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from brats3d.inference.segmenter import Segmenter
 
 
-def cropped(job: Job, precision: str) -> Ready:
-    """As predict does it, in some precision."""
+def cropped(job: Job, precision: str | None) -> Ready:
+    """As predict does it, in some precision; None: as configured."""
     import torch
 
     from brats3d.workflows.loading import build_segmenter
 
     model = Model(job)
-    config = replace(model.config, trainer=replace(model.config.trainer, precision=precision))
+    trainer = model.config.trainer
+    config = replace(model.config, trainer=replace(trainer, precision=precision or trainer.precision))
     torch.manual_seed(0)
     segmenter = build_segmenter(config, model.convention, model.load, flips=False, overlap=OVERLAP)
     return _files_to_file(job, model, config, segmenter)
