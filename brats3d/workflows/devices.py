@@ -50,7 +50,8 @@ def process_count(config: PredictConfig) -> int:
             got=chosen,
             expected="auto or a whole number from 1",
         )
-    if launched_share() is not None:
+    share = launched_share()
+    if share is not None and share.processes > 1:
         if chosen not in (1, "auto"):
             raise ConfigError(
                 "a launcher has started processes already",
@@ -83,15 +84,14 @@ def placed(config: PredictConfig) -> Iterator[PredictConfig]:
     """
     import torch
 
+    share, gpus = launched_share(), _gpu_count(config.accelerator)
     if process_count(config) > 1:
         yield replace(config, accelerator="cpu")
-        return
-    share, gpus = launched_share(), _gpu_count(config.accelerator)
-    if share is None or gpus == 0:
+    elif share is None or gpus == 0:
         yield config
-        return
-    with torch.cuda.device(share.local_rank % gpus):
-        yield config
+    else:
+        with torch.cuda.device(share.local_rank % gpus):
+            yield config
 
 
 def predict_in_processes(config: PredictConfig, targets: Sequence[Path]) -> None:

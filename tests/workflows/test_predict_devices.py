@@ -228,6 +228,9 @@ def test_with_a_launcher_it_says_how_many(monkeypatch: pytest.MonkeyPatch, simul
     assert process_count(PredictConfig(devices="auto")) == 1
     with pytest.raises(ConfigError, match="leave out --devices"):
         process_count(PredictConfig(devices=2))
+    launched(monkeypatch, 0, 1)  # srun for a shell, or for one task with several GPUs
+    assert process_count(PredictConfig(devices=2)) == 2
+    assert process_count(PredictConfig(devices="auto")) == 4
 
 
 def test_each_process_has_a_gpu_of_its_own(
@@ -240,6 +243,15 @@ def test_each_process_has_a_gpu_of_its_own(
     assert simulated_gpus == [0, 1, 2, 3, 0]
     with placed(PredictConfig(accelerator="cpu")):
         assert len(simulated_gpus) == 5
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_missed_before_anything_starts() -> None:
+    with (
+        pytest.raises(ConfigError, match="no GPU is available"),
+        placed(PredictConfig(accelerator="gpu", devices=2)),
+    ):
+        pass
 
 
 def test_one_that_starts_others_keeps_off_the_gpus(simulated_gpus: list[int]) -> None:
