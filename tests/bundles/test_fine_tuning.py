@@ -70,12 +70,17 @@ def copy_of(bundle_of: Make, tmp_path: Path) -> Make:
 
 @pytest.fixture(scope="module")
 def trained(bundle_of: Make, labelled_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copies of bundles after a training: one of each kind, and ``deeper`` with a network of its own."""
+    """Copies of bundles after a training: one of each kind, and ``deeper`` with a network of its own.
+
+    An earlier training of each was killed while it prepared a case.
+    """
     folder = tmp_path_factory.mktemp("trained")
     kept = {"max_epochs": 1, "validation": 0}
     for kind in KINDS:
         shutil.copytree(bundle_of(kind), folder / kind)
     shutil.copytree(bundle_of("sigmoid"), folder / "deeper")
+    for bundle in folder.iterdir():
+        (bundle / "prepared" / ".another-0123456789abcdef.0123abcd.tmp").mkdir(parents=True)
     deeper = {"network_def#deep_supervision": True, "network_def#filters": [4, 4, 8, 8]}
     anew = {**deeper, "run": ["$@train#trainer.run()"]}
     # One process for all, whose scripts are those of the first: they are the same in every bundle.

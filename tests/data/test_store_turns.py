@@ -103,3 +103,20 @@ class TestTurns:
         with store.turn("case", "k", wait=True) as first, store.turn("case", "k", wait=True) as second:
             assert (first, second) == (True, True)
         assert list(store.folder.iterdir()) == []
+
+    def test_without_locks_leftovers_of_the_last_hour_may_be_at_work(
+        self, store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unsupported(*args: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr("fcntl.flock", unsupported)
+        write(store)
+        for name, minutes in (("old", 61), ("new", 59)):
+            folder = store.folder / f".{name}-k.0123abcd.tmp"
+            folder.mkdir()
+            (folder / "image.b2nd").touch()
+            then = time.time() - 60 * minutes
+            os.utime(folder, (then, then))
+        store.sweep()
+        assert {path.name for path in store.folder.iterdir()} == {"case-k", ".new-k.0123abcd.tmp"}

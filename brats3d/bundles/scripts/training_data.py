@@ -115,6 +115,7 @@ class Preparation:
     def __init__(self, labels: Mapping[str, Any], folder: str, **settings: Any) -> None:
         self.convention = convention_of(labels)
         self.store = PreparedStore(Path(folder))
+        self.store.sweep()
         self.preprocessing = Preprocessing(**settings)
 
     def __call__(self, item: Item) -> StoredCase:

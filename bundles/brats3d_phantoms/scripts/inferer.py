@@ -32,7 +32,7 @@ class RegionInferer(Inferer):
         labels: Label convention in its JSON form.
         window: Window in voxels; two numbers for slices.
         overlap: Share of a window that its neighbour covers too.
-        window_batch: Windows or slices at once, or ``auto``.
+        window_batch: Images at once: windows or slices, on GPUs with their mirror images; or ``auto``.
         flips: Whether to average over mirror images.
         precision: As in training (``32-true``, ``bf16-mixed``, ``16-mixed``), or ``auto``.
         slice_axis: ``axial``, ``coronal`` or ``sagittal`` for networks of slices, else None.

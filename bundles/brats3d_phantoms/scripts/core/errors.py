@@ -43,6 +43,9 @@ class Brats3dError(ValueError):
         lines = [what, *(f"  {name + ':':<10}{value}" for name, value in parts if value is not None)]
         super().__init__("\n".join(lines))
 
+    exit_code = 2
+    """Exit code of a program that it ends."""
+
     def __reduce__(self) -> tuple[Callable[..., Brats3dError], tuple[object, ...]]:
         """Pickle by parts, so that errors cross process borders (data-loader workers) whole."""
         return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.remedy)
@@ -76,6 +79,12 @@ class OutputError(Brats3dError):
 
 class RunError(Brats3dError):
     """A run folder or checkpoint that is missing, torn or does not fit."""
+
+
+class Interrupted(Brats3dError):
+    """A training that a signal ended; its state is kept. The exit code tells a scheduler to try again."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class MissingExtraError(Brats3dError):
@@ -115,13 +124,14 @@ def exit_code_on_user_error(main: Callable[[], object]) -> int:
     """Run ``main`` and turn a user-facing error into a printed message and exit code 2.
 
     Returns:
-        0 on success, 2 on a :class:`Brats3dError`, 130 when interrupted from the keyboard.
+        0 on success, 2 on a :class:`Brats3dError` (75 on :class:`Interrupted`), 130 when interrupted from
+        the keyboard.
     """
     try:
         main()
     except Brats3dError as error:
         print(f"brats3d: error: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         print("brats3d: interrupted", file=sys.stderr)
         return 130

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,24 @@ def _fast_precision(device: str) -> str:
     # Without AVX512-BF16 or AMX, bf16 is emulated and slower than float32.
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16-mixed" if fast else "32-true"
+
+
+def compile_mode(chosen: str, device: str) -> str | None:
+    """Mode of ``torch.compile`` for training on ``device``, or None: do not compile.
+
+    Args:
+        chosen: A mode, ``off``, or ``auto``: ``default`` on GPUs that Triton supports, none on CPUs.
+        device: ``cpu`` or ``cuda``.
+    """
+    import torch
+
+    if chosen == "off":
+        return None
+    if chosen != "auto":
+        return chosen
+    if device == "cpu" or importlib.util.find_spec("triton") is None:
+        return None
+    return "default" if torch.cuda.get_device_capability() >= (7, 0) else None
 
 
 def processor_name() -> str:

@@ -38,6 +38,8 @@ class RunningSampler(Sampler[int]):
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
+        self.skip = 0
+        """Numbers of this rank that the next iteration leaves out, from the first on."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields (Lightning calls this)."""
@@ -45,7 +47,8 @@ class RunningSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.length
-        return iter(range(start + self.rank, start + len(self) * self.ranks, self.ranks))
+        numbers = range(start + self.rank, start + len(self) * self.ranks, self.ranks)
+        return iter(numbers[self.skip :])
 
     def __len__(self) -> int:
         return self.length // self.ranks
@@ -64,6 +67,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         seed: int,
         mixing: Mixing | None = None,
         as_stored: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Sample ``cases``.
 
@@ -76,6 +80,7 @@ class _RandomSamples(Dataset[Sample], ABC):
             mixing: Called before it with a sample, one of another case, and a seed.
             as_stored: Patches that are not mixed are handed to the augmentation as they are stored,
                 float16, which is half as much to move; else float32.
+            device: Where samples are handed over.
         """
         assert cases
         self.cases = list(cases)
@@ -85,6 +90,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         self.seed = seed
         self.mixing = mixing
         self.dtype = np.float16 if as_stored and mixing is None else np.float32
+        self.device = torch.device(device)
 
     def __getitem__(self, number: int) -> Sample:
         """Make sample ``number``: image float32 ``(C, *S)``, classes uint8 ``(1, *S)``."""
@@ -130,10 +136,12 @@ class PatchDataset(_RandomSamples):
             _corner(extent, side, None if centre is None else int(centre[axis]), generator)
             for axis, (extent, side) in enumerate(zip(classes.shape, self.size, strict=True))
         ]
-        return {
-            "image": torch.from_numpy(read_box(image, corner, self.size, self.dtype)),
-            "classes": torch.from_numpy(read_box(classes, corner, self.size, np.uint8))[None],
+        read = cut_box if isinstance(image, Tensor) else read_box
+        sample = {
+            "image": _tensor(read(image, corner, self.size, self.dtype)),
+            "classes": _tensor(read(classes, corner, self.size, np.uint8))[None],
         }
+        return {key: value.to(self.device) for key, value in sample.items()}
 
 
 class SliceDataset(_RandomSamples):
@@ -149,6 +157,7 @@ class SliceDataset(_RandomSamples):
         foreground: float,
         augmentation: Augmentation,
         seed: int,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Sample slices.
 
@@ -160,8 +169,11 @@ class SliceDataset(_RandomSamples):
             foreground: Share of slices that show tumour.
             augmentation: Called with a sample and a seed.
             seed: Seed of everything drawn.
+            device: Where samples are handed over.
         """
-        super().__init__(cases, size=size, foreground=foreground, augmentation=augmentation, seed=seed)
+        super().__init__(
+            cases, size=size, foreground=foreground, augmentation=augmentation, seed=seed, device=device
+        )
         self.axis = axis
         self.ranges = dict(zip((case.case_id for case in cases), ranges, strict=True))
 
@@ -177,11 +189,12 @@ class SliceDataset(_RandomSamples):
         first, end = self.ranges[case.case_id]
         index = int(generator.integers(first, end)) if centre is None else int(centre[self.axis])
         plane = tuple(index if axis == self.axis else slice(None) for axis in range(3))
-        image = case.image()[(slice(None), *plane)].astype(np.float32)
-        classes = case.classes()[plane]
+        image, classes = (
+            _tensor(part) for part in (case.image()[(slice(None), *plane)], case.classes()[plane])
+        )
         resize = torch.nn.functional.interpolate
-        image_1chw = torch.from_numpy(image)[None]
-        classes_11hw = torch.from_numpy(np.ascontiguousarray(classes))[None, None]
+        image_1chw = image.to(self.device, torch.float32)[None]
+        classes_11hw = classes.to(self.device).contiguous()[None, None]
         return {
             "image": resize(image_1chw, self.size, mode="bilinear", antialias=True)[0],
             "classes": resize(classes_11hw, self.size, mode="nearest-exact")[0],
@@ -202,6 +215,13 @@ class CaseDataset(Dataset[StoredCase]):
         return len(self.cases)
 
 
+def _tensor(array: NDArray[Any] | Tensor) -> Tensor:
+    """Return an array as a tensor, copied unless it may be written to."""
+    if isinstance(array, Tensor):
+        return array
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
 def read_box(
     array: StoredArray | NDArray[Any], corner: Sequence[int], size: Sequence[int], dtype: DTypeLike
 ) -> NDArray[Any]:
@@ -214,18 +234,37 @@ def read_box(
         dtype: Type of the copy.
     """
     leading = tuple(array.shape[: len(array.shape) - len(size)])
-    everything = (slice(None),) * len(leading)
-    spans = [
-        (max(0, low), max(0, low, min(extent, low + side)))
-        for low, side, extent in zip(corner, size, array.shape[len(leading) :], strict=True)
-    ]
-    inside = array[(*everything, *(slice(low, high) for low, high in spans))]
+    source, target = _overlap(array.shape[len(leading) :], corner, size)
+    everything = (slice(None),) * len(leading)  # an ellipsis would have a stored array read as a whole
+    inside = array[(*everything, *source)]
     if inside.shape[len(leading) :] == tuple(size):
         return inside.astype(dtype, copy=isinstance(array, np.ndarray))  # else it is a copy already
     box = np.zeros((*leading, *size), dtype=dtype)
-    target = tuple(slice(low - first, high - first) for (low, high), first in zip(spans, corner, strict=True))
-    box[(*everything, *target)] = inside
+    box[(..., *target)] = inside
     return box
+
+
+def cut_box(tensor: Tensor, corner: Sequence[int], size: Sequence[int], dtype: DTypeLike) -> Tensor:
+    """Copy a box out of a tensor, on its device; see :func:`read_box`."""
+    leading = tuple(tensor.shape[: tensor.ndim - len(size)])
+    source, target = _overlap(tensor.shape[len(leading) :], corner, size)
+    box = tensor.new_zeros((*leading, *size), dtype=getattr(torch, np.dtype(dtype).name))
+    box[(..., *target)] = tensor[(..., *source)]
+    return box
+
+
+def _overlap(
+    shape: Sequence[int], corner: Sequence[int], size: Sequence[int]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Where a box and an array of ``shape`` overlap: in the array, and in the box."""
+    spans = [
+        (max(0, low), max(0, low, min(extent, low + side)))
+        for low, side, extent in zip(corner, size, shape, strict=True)
+    ]
+    source = tuple(slice(low, high) for low, high in spans)
+    return source, tuple(
+        slice(low - first, high - first) for (low, high), first in zip(spans, corner, strict=True)
+    )
 
 
 def _corner(extent: int, side: int, centre: int | None, generator: np.random.Generator) -> int:

@@ -74,15 +74,27 @@ class RegionForward:
             for module, training in modes.items():
                 module.training = training
 
-    def __call__(self, batch: Tensor) -> Tensor:
-        """Float32 ``(B, C, *S)`` on the network's device to probabilities, float32 ``(B, R, *S)``."""
+    def __call__(self, batch: Tensor, *, mirrors_at_once: int = 1) -> Tensor:
+        """Probabilities of a batch.
+
+        Args:
+            batch: Float32 ``(B, C, *S)`` on the network's device.
+            mirrors_at_once: Mirror images of the batch that share a call of the network, which then
+                sees ``B * mirrors_at_once`` images.
+
+        Returns:
+            Float32 ``(B, R, *S)`` on the network's device.
+        """
         total: Tensor | None = None
-        for dims in self.mirrors:
-            logits = self._logits(batch.flip(dims) if dims else batch)
+        for first in range(0, len(self.mirrors), mirrors_at_once):
+            chosen = self.mirrors[first : first + mirrors_at_once]
+            images = [batch.flip(dims) if dims else batch for dims in chosen]
+            logits = self._logits(torch.cat(images) if len(images) > 1 else images[0])
             # Outside autocast, so that the sum over mirror images does not lose digits.
-            probabilities = self.head.probabilities(logits).float()
-            probabilities = probabilities.flip(dims) if dims else probabilities
-            total = probabilities if total is None else total + probabilities
+            mirrored = self.head.probabilities(logits).float().split(len(batch))
+            for dims, probabilities in zip(chosen, mirrored, strict=True):
+                restored = probabilities.flip(dims) if dims else probabilities
+                total = restored if total is None else total + restored
         assert total is not None
         return total / len(self.mirrors) if len(self.mirrors) > 1 else total
 

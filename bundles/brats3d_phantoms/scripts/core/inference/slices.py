@@ -37,13 +37,15 @@ class SliceSegmenter:
         slice_size: Size that slices are resized to, as in training; None leaves them as they are.
         multiple: Without ``slice_size``: slices are padded with zeros to a multiple of this.
         slice_range: First and one past the last slice to predict; no region is in the others.
-        slice_batch: Slices predicted at once; ``auto`` sizes it to the free memory.
+        slice_batch: Images the network sees at once: slices, and on a GPU their mirror images;
+            ``auto`` sizes it to the free memory.
         flips: Average over mirror images: True for both axes, or the axes of the slice to mirror.
         device: Where the network runs; None: where its parameters are.
         precision: Precision of the network; probabilities are always float32.
         skip_empty: Do not predict slices in which the image is zero throughout: no region is there.
             Without effect on an image that is zero everywhere.
         progress: Called with the number of slices done and the number of all after each batch.
+        mirrors_together: Whether mirror images of a slice share a batch; None: on GPUs only.
 
     Raises:
         ConfigError: A parameter that cannot work.
@@ -64,6 +66,7 @@ class SliceSegmenter:
         precision: Precision = "fp32",
         skip_empty: bool = True,
         progress: Progress | None = None,
+        mirrors_together: bool | None = None,
     ) -> None:
         self.axis = look_up(SLICE_AXES, axis, "slices.axis")
         self.slice_size = _checked_size(slice_size)
@@ -75,7 +78,13 @@ class SliceSegmenter:
             network, head, spatial_dims=2, flips=flips, device=device, precision=precision
         )
         voxels = math.prod(self.slice_size) if self.slice_size else 240 * 240
-        self._runner = BatchRunner(slice_batch, item_voxels=voxels, where="inference.window_batch")
+        self._runner = BatchRunner(
+            slice_batch,
+            item_voxels=voxels,
+            where="inference.window_batch",
+            mirrors=len(self._forward.mirrors),
+            mirrors_together=mirrors_together,
+        )
 
     def segment(self, image: Tensor) -> Tensor:
         """Segment one volume ``(C, X, Y, Z)``; see :meth:`Segmenter.segment`.
@@ -91,10 +100,11 @@ class SliceSegmenter:
         result: Tensor | None = None
         done = 0
 
-        def predict(batch: Sequence[int]) -> None:
+        def predict(batch: Sequence[int], mirrors_at_once: int) -> None:
             nonlocal result, done
             seen = self._fitted(slices[list(batch)].to(device, torch.float32))
-            probabilities = self._restored(self._forward(seen), slices.shape[2:]).cpu()
+            predicted = self._forward(seen, mirrors_at_once=mirrors_at_once)
+            probabilities = self._restored(predicted, slices.shape[2:]).cpu()
             if result is None:
                 with torch.inference_mode(False):
                     result = torch.zeros((probabilities.shape[1], *image.shape[1:]))

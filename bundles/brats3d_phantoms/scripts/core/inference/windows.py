@@ -57,7 +57,7 @@ def gaussian_profile(window: int) -> NDArray[np.float64]:
 
 
 class Canvas:
-    """Weighted mean of the probabilities of overlapping windows, as an image.
+    """Weighted mean of the probabilities of overlapping windows, as an image, summed in float32.
 
     The weights are a product over the axes, and so is their sum over the grid: one vector for each
     axis replaces an array as large as the image.
@@ -68,6 +68,8 @@ class Canvas:
         device: Where the sum is kept.
     """
 
+    _dtype = torch.float32
+
     def __init__(
         self, starts: Sequence[Sequence[int]], window: Sequence[int], device: torch.device | str
     ) -> None:
@@ -76,8 +78,8 @@ class Canvas:
         profiles = [torch.from_numpy(gaussian_profile(length)) for length in window]
         self._weights = _outer(profiles).to(self._device, torch.float32)
         self._totals = [
-            _sum_of_profiles(size, axis, profile)
-            for size, axis, profile in zip(self._shape, starts, profiles, strict=True)
+            _along(_sum_of_profiles(size, starts[axis], profiles[axis]), axis, len(self._shape))
+            for axis, size in enumerate(self._shape)
         ]
         self._sum: Tensor | None = None
 
@@ -87,31 +89,75 @@ class Canvas:
         if self._sum is None:
             # An inference tensor could not be changed in place by whoever receives the result.
             with torch.inference_mode(False):
-                self._sum = torch.zeros((probabilities.shape[1], *self._shape), device=self._device)
+                self._sum = torch.zeros(
+                    (probabilities.shape[1], *self._shape), dtype=self._dtype, device=self._device
+                )
         # Last allocation: from here on memory cannot run out halfway.
         weighted = probabilities.to(self._device) * self._weights
         for window, contribution in zip(windows, weighted, strict=True):
-            self._sum[(slice(None), *window)] += contribution
+            self._sum[(slice(None), *window)] += self._share(contribution, window)
 
     def move_to_host(self) -> bool:
-        """Keep the sum in main memory from now on; False when it is there already."""
+        """Keep the sum in main memory, in float32, from now on; False when it is there already."""
         if self._device.type == "cpu":
             return False
-        self._device = torch.device("cpu")
+        self._device, self._dtype = torch.device("cpu"), torch.float32
         self._weights = self._weights.cpu()
-        self._sum = None if self._sum is None else self._sum.cpu()
+        with torch.inference_mode(False):
+            self._sum = None if self._sum is None else self._sum.to(self._device, self._dtype)
         return True
 
     def mean(self) -> Tensor:
         """Return the probabilities, float32 ``(R, *S)`` on the CPU; the canvas is then used up."""
         assert self._sum is not None
-        mean = self._sum.cpu()
+        mean = self._mean_of(self._sum.cpu().to(torch.float32))
         self._sum = None
-        for axis, total in enumerate(self._totals):
-            mean /= total.to(torch.float32).reshape(
-                [-1 if dim == axis else 1 for dim in range(len(self._shape))]
-            )
         return mean.clamp_(0, 1)
+
+    def _share(self, weighted: Tensor, window: Window) -> Tensor:
+        """What a window, weighted ``(R, *window)``, adds to the sum; changed in place."""
+        return weighted
+
+    def _mean_of(self, total: Tensor) -> Tensor:
+        """Mean for the sum ``(R, *S)``; changed in place."""
+        for weights in self._totals:
+            total /= weights.to(torch.float32)
+        return total
+
+
+class HalfCanvas(Canvas):
+    """A canvas that sums in float16: half the memory of a GPU, half the way to the host.
+
+    Weights are divided by their sum over the grid before they are used, so that those of a voxel add
+    up to 1: nothing can overflow, and each window changes a probability by 0.00025 at most by rounding.
+    """
+
+    _dtype = torch.float16
+
+    def __init__(
+        self, starts: Sequence[Sequence[int]], window: Sequence[int], device: torch.device | str
+    ) -> None:
+        super().__init__(starts, window, device)
+        self._factors = [(1 / weights).to(self._device, torch.float32) for weights in self._totals]
+
+    def move_to_host(self) -> bool:
+        """Keep the sum in main memory, in float32, from now on; False when it is there already."""
+        moved = super().move_to_host()
+        self._factors = [factors.to(self._device) for factors in self._factors]
+        return moved
+
+    def _share(self, weighted: Tensor, window: Window) -> Tensor:
+        for axis, factors in enumerate(self._factors):
+            weighted *= factors.narrow(axis, window[axis].start, weighted.shape[axis + 1])
+        return weighted
+
+    def _mean_of(self, total: Tensor) -> Tensor:
+        return total
+
+
+def _along(vector: Tensor, axis: int, dims: int) -> Tensor:
+    """A vector that broadcasts along an axis of an image."""
+    return vector.reshape([-1 if dim == axis else 1 for dim in range(dims)])
 
 
 def _outer(vectors: Sequence[Tensor]) -> Tensor:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import nn
 
 from scripts.core.errors import ConfigError
@@ -19,6 +18,7 @@ from scripts.core.models import attention_unet, dynunet, residual_unet, segresne
 from scripts.core.models.architecture import PARAMS_KEY, Architecture
 from scripts.core.models.cpu_kernels import adapt_to_cpu
 from scripts.core.models.heads import Head
+from scripts.core.models.memory_layout import lay_out
 from scripts.core.registry import check_params, look_up
 
 MODELS: Mapping[str, Architecture] = MappingProxyType(
@@ -33,13 +33,12 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
 )
 
 _GIVEN = {"spatial_dims", "in_channels", "out_channels"}
-_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def _architecture(name: str, params: Mapping[str, Any], spatial_dims: int) -> Architecture:
     architecture = look_up(MODELS, name, "model.name")
     check_params(architecture.build, params, PARAMS_KEY, _GIVEN)
-    if spatial_dims not in _CHANNELS_LAST:
+    if spatial_dims not in (2, 3):
         raise ConfigError("networks have two or three spatial axes", got=spatial_dims, expected="2 or 3")
     return architecture
 
@@ -49,8 +48,8 @@ def build_network(
 ) -> nn.Module:
     """Build a network.
 
-    Weights are drawn from PyTorch's global generator and laid out channels-last, which makes
-    convolutions several times faster on CPUs; the layout does not change results or checkpoints.
+    Weights are drawn from PyTorch's global generator and laid out as is fast on CPUs
+    (:func:`~brats3d.models.memory_layout.lay_out` changes that).
 
     Args:
         name: Key of :data:`MODELS`.
@@ -66,7 +65,7 @@ def build_network(
     network = architecture.build(
         spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels, **params
     )
-    return adapt_to_cpu(network).to(memory_format=_CHANNELS_LAST[spatial_dims])  # type: ignore[call-overload]
+    return lay_out(adapt_to_cpu(network), spatial_dims)
 
 
 def valid_patch_multiple(name: str, params: Mapping[str, Any], spatial_dims: int) -> tuple[int, ...]:
@@ -111,4 +110,12 @@ def check_patch_size(
         )
 
 
-__all__ = ["MODELS", "Architecture", "Head", "build_network", "check_patch_size", "valid_patch_multiple"]
+__all__ = [
+    "MODELS",
+    "Architecture",
+    "Head",
+    "build_network",
+    "check_patch_size",
+    "lay_out",
+    "valid_patch_multiple",
+]

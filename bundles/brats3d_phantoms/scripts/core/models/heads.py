@@ -50,6 +50,7 @@ class Head:
         self._probabilities = look_up(_PROBABILITIES, name, "model.head")
         self.name = name
         self._regions_of_class = torch.from_numpy(np.ascontiguousarray(class_table)).float()
+        self._copies: dict[torch.device, Tensor] = {}
         classes, regions = class_table.shape
         self.out_channels: int = regions if name == "sigmoid" else classes
 
@@ -65,11 +66,17 @@ class Head:
         """
         if classes.shape[1] == 1:
             classes = classes[:, 0]
-        table = self._regions_of_class.to(classes.device)
+        table = self._table_on(classes.device)
         if self.name == "softmax":
             table = torch.eye(len(table), device=classes.device)
         return table.T[:, classes.long()].movedim(0, 1).contiguous()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn logits ``(B, out_channels, *S)`` into region probabilities, float32 ``(B, R, *S)``."""
-        return self._probabilities(logits.float(), self._regions_of_class.to(logits.device))
+        return self._probabilities(logits.float(), self._table_on(logits.device))
+
+    def _table_on(self, device: torch.device) -> Tensor:
+        """Return the table on ``device``, copied there once: a copy makes the CPU wait for a GPU."""
+        if device not in self._copies:
+            self._copies[device] = self._regions_of_class.to(device)
+        return self._copies[device]

@@ -2,8 +2,8 @@
 """Turns of processes at an entry: who prepares it, and whose leftovers nobody will finish.
 
 The lock is the operating system's, so it ends with its process, however that ends. On Windows, and on
-file systems without locks, everybody has a turn at once: work may then be done twice, and the
-leftovers of a killed process stay.
+file systems without locks, everybody has a turn at once: work may then be done twice, and what looks like
+the leftovers of a killed process stays for an hour, since its owner may be at work.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _LOCK = ".lock"
 _UNFINISHED = ".tmp"
 _UNLOCKED = -1
 _PAUSE_S = 0.1
+_STALE_S = 3600.0
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -56,8 +57,8 @@ def turn(entry: Path, *, wait: bool) -> Iterator[bool]:
         yield False
         return
     try:
-        if descriptor != _UNLOCKED:
-            for left in entry.parent.glob(f".{glob.escape(entry.name)}.*{_UNFINISHED}"):
+        for left in entry.parent.glob(f".{glob.escape(entry.name)}.*{_UNFINISHED}"):
+            if descriptor != _UNLOCKED or _is_stale(left):
                 shutil.rmtree(left, ignore_errors=True)
         yield True
     finally:
@@ -74,6 +75,14 @@ def sweep(store: Path) -> None:
     for name in sorted(names - {""}):
         with turn(store / name, wait=False):
             pass
+
+
+def _is_stale(left: Path) -> bool:
+    """Whether nobody has written to an unfinished entry, which takes seconds, for long."""
+    try:
+        return time.time() - left.stat().st_mtime > _STALE_S
+    except OSError:  # its owner has just finished it
+        return False
 
 
 def _entry_name(path: Path) -> str:
