@@ -26,7 +26,8 @@ class SlidingWindowSegmenter:
     in main memory. When memory runs out the batch is halved, and no window is counted twice.
 
     On a GPU, mirror images share the batches of the network, and what is blended there is summed in
-    float16 if the network computes in half precision, too: the probabilities lose less than 0.002.
+    float16 if the network computes in half precision, too: in the tests this changes probabilities by
+    0.0011 at most at an overlap of 0.5, and by 0.0027 at 0.75.
 
     Args:
         network: ``(B, C, *S)`` to logits ``(B, out, *S)``, 2-D or 3-D. It keeps its training or
