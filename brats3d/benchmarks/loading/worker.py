@@ -34,7 +34,7 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         ),
         "brats3d-nnunet-list": Contender(
             "the same with the random changes of nnU-Net at its probabilities and ranges (brightness as an "
-            "offset), a third of the patches centred on tumour",
+            "offset, zeros where corners turn in), a third of the patches centred on tumour",
             _OURS,
             own.list_of_nnunet,
         ),
