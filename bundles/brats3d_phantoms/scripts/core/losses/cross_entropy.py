@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from scripts.core.losses.float32_loss import Float32Loss
+from scripts.core.losses.processes import summed_over_processes
 
 
 class CrossEntropy(Float32Loss):
@@ -40,7 +42,7 @@ class CrossEntropy(Float32Loss):
 
 
 def mean_by_true_class(losses: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """Average losses over voxels, each voxel by the weight of its true class.
+    """Average losses over voxels (of all processes), each by the weight of its true class.
 
     Args:
         losses: ``(B, C, *S)``, zero outside the true class.
@@ -54,4 +56,7 @@ def mean_by_true_class(losses: Tensor, target: Tensor, weights: Tensor | None) -
     voxels = target.transpose(0, 1).flatten(1).sum(dim=1)
     if weights is None:
         return of_class.sum() / voxels.sum()
-    return (of_class * weights).sum() / (voxels * weights).sum().clamp(min=1e-8)
+    # Without weights all processes divide by the same number; here by that of the whole batch.
+    sums = torch.stack([(of_class * weights).sum(), (voxels * weights).sum()])
+    weighted, divisor = summed_over_processes(sums).unbind()
+    return weighted / divisor.clamp(min=1e-8)

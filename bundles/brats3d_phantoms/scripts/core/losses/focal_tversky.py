@@ -57,5 +57,5 @@ class FocalTversky(Tversky):
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the weighted mean over channels."""
-        losses = self.loss(logits, target).clamp(min=SMALLEST_LOSS) ** self.exponent
+        losses = self.losses(logits, target).clamp(min=SMALLEST_LOSS) ** self.exponent
         return self.mean_over_channels(losses, self.first)

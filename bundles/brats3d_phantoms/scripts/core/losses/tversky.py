@@ -1,17 +1,17 @@
 # Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
-"""Tversky loss (Salehi et al. 2017), from MONAI."""
+"""Tversky loss (Salehi et al. 2017)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monai.losses.tversky import TverskyLoss
 from torch import Tensor
 
-from scripts.core.losses.float32_loss import Float32Loss, check_positive, first_overlap_channel
+from scripts.core.losses.float32_loss import check_positive
+from scripts.core.losses.overlap import OverlapLoss
 
 
-class Tversky(Float32Loss):
+class Tversky(OverlapLoss):
     """One minus TP / (TP + alpha FP + beta FN), averaged over samples and channels; in [0, 1]."""
 
     def __init__(
@@ -39,21 +39,23 @@ class Tversky(Float32Loss):
         Raises:
             ConfigError: A parameter that cannot work.
         """
-        super().__init__(weights)
-        check_positive(smooth, "smooth")
-        self.first = first_overlap_channel(head, include_background)
-        self.loss = TverskyLoss(
-            include_background=self.first == 0,
-            sigmoid=head == "sigmoid",
-            softmax=head == "softmax",
-            alpha=check_positive(alpha, "alpha"),
-            beta=check_positive(beta, "beta"),
-            reduction="none",
-            batch=batch_dice,
-            smooth_nr=smooth,
-            smooth_dr=smooth,
+        super().__init__(
+            head=head,
+            include_background=include_background,
+            batch_dice=batch_dice,
+            smooth=smooth,
+            weights=weights,
         )
+        self.alpha = check_positive(alpha, "alpha")
+        self.beta = check_positive(beta, "beta")
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the weighted mean over channels."""
-        return self.mean_over_channels(self.loss(logits, target), self.first)
+        return self.mean_over_channels(self.losses(logits, target), self.first)
+
+    def losses(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each channel, ``(C',)`` or ``(B, C')``."""
+        counts = self.count(logits, target)
+        found = counts.true_positives
+        wrong = self.alpha * counts.false_positives + self.beta * counts.false_negatives
+        return 1 - (found + self.smooth) / (found + wrong + self.smooth)
