@@ -67,9 +67,12 @@ class Augmentation:
         self.intensity.set_random_state(seed + 1)
         changed: Sample = self.spatial(dict(sample))
         if self.intensity.transforms:
-            signal = changed["image"] != 0
+            before = torch.as_tensor(changed["image"]).as_subclass(torch.Tensor)
             changed = self.intensity(changed)
-            changed["image"] = changed["image"] * signal
+            after = torch.as_tensor(changed["image"]).as_subclass(torch.Tensor)
+            if after.data_ptr() != before.data_ptr():
+                # As float32, several times faster than as bool on CPUs.
+                changed["image"] = after.mul_(before.clone().ne_(0))
         for key, dtype in (("image", torch.float32), ("classes", torch.uint8)):
             changed[key] = torch.as_tensor(changed[key], dtype=dtype).as_subclass(torch.Tensor).contiguous()
         return changed
