@@ -69,6 +69,7 @@ def build_module(
             warmup=optim.warmup,
             plateau_patience=optim.plateau_patience,
             plateau_factor=optim.plateau_factor,
+            lr_scaling=optim.lr_scaling,
         ),
         # Mirror images would multiply the time of every validation and hardly change its ranking.
         segmenter=build_segmenter(config, network, head, machine.inference, flips=False),
@@ -104,11 +105,19 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
     from pytorch_lightning import Trainer
 
     chosen = config.trainer
+    if chosen.sync_batchnorm and machine.device == "cpu":
+        raise ConfigError(
+            "batch norm over several processes needs GPUs",
+            where="trainer.sync_batchnorm",
+            got="true on a CPU",
+            remedy="leave it out; instance norm needs no other process's batch",
+        )
     settings: dict[str, Any] = {
         "accelerator": machine.accelerator,
         "devices": 1 if chosen.devices == "auto" and machine.accelerator == "cpu" else chosen.devices,
         "num_nodes": chosen.num_nodes,
         "strategy": chosen.strategy,
+        "sync_batchnorm": chosen.sync_batchnorm,
         "precision": machine.training,
         "max_epochs": chosen.max_epochs,
         "gradient_clip_val": chosen.gradient_clip_val,
@@ -163,6 +172,7 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     from brats3d.training.averaging import MovingAverage
     from brats3d.training.checkpoints import BestAndLast
     from brats3d.training.interruption import Interruption
+    from brats3d.training.kept_memory import KeptMemory
     from brats3d.training.progress import TrainingProgress
     from brats3d.training.seeding import BatchSeeds
 
@@ -170,6 +180,7 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
     return [
         BatchSeeds(config.seed),
+        KeptMemory(),
         *average,
         clock,
         TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Generic, TypeVar, cast
 
+from brats3d.host_memory import freed_memory_kept
 from brats3d.workflows.messages import progress_over
 
 Item = TypeVar("Item")
@@ -43,6 +44,17 @@ def run_overlapping(
         write: Last stage.
         what: Name of the work on the progress bar.
     """
+    with freed_memory_kept():
+        _run(items, read, compute, write, what)
+
+
+def _run(
+    items: Sequence[Item],
+    read: Callable[[Item], Read],
+    compute: Callable[[Read], Computed],
+    write: Callable[[Item, Computed], None],
+    what: str,
+) -> None:
     reading = _Work(read, items[0]) if items else None
     writing: _Work[None] | None = None
     try:
