@@ -212,6 +212,9 @@ class OptimConfig:
     """adamw, adam or sgd."""
     lr: float = 5e-3
     """Peak learning rate."""
+    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
+    """Multiply `lr` by the batches of an optimiser step (processes x `trainer.accumulate_grad_batches`):
+    none, linear, or by their root."""
     weight_decay: float = 1e-5
     """Weight decay."""
     momentum: float = 0.99
@@ -244,6 +247,8 @@ class TrainerConfig:
     """Machines."""
     strategy: str = "auto"
     """auto, ddp ..."""
+    sync_batchnorm: bool = False
+    """Batch norm over the batches of all processes (GPUs); else each process normalises its own."""
     precision: str = "auto"
     """bf16-mixed, 16-mixed, 32-true, or auto: bf16 where the hardware is fast at it, CPUs included."""
     compile: Literal["auto", "off", "default", "reduce-overhead", "max-autotune"] = "auto"

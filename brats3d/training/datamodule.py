@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from brats3d.data.datasets import CaseDataset, RunningSampler, Sample
 from brats3d.data.store import StoredCase
 from brats3d.errors import ConfigError
+from brats3d.training.interruption import leave_interruptions_to_the_training
 from brats3d.training.prefetch import Prefetcher
 from brats3d.transforms.batch_augmentation.batch import BatchAugmentation
 from brats3d.transforms.batch_augmentation.deferring import collate_deferred
@@ -76,35 +77,39 @@ class PatchDataModule(pl.LightningDataModule):
             pin_memory=self.pinned,
             drop_last=True,
             collate_fn=None if self.batch_augmentation is None else collate_deferred,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
         )
         return Prefetcher(loader, self.trainer.strategy.root_device)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Augment a training batch that has arrived on the device, if that is left to be done."""
-        if self.batch_augmentation is None or isinstance(batch, StoredCase):
+        if self.batch_augmentation is None or batch is None or isinstance(batch, StoredCase):
             return batch
         image, classes = self.batch_augmentation(batch["image"], batch["classes"], batch["seeds"])
         return {"image": image, "classes": classes}
 
     def val_dataloader(self) -> DataLoader[StoredCase] | list[Any]:
-        """Whole cases, shared out over the processes; some twice where they do not divide.
+        """Whole cases, shared out over the processes, each case to one; None fills the others up.
 
-        Each process gets equally many, as Lightning requires; the scores are kept by case id.
+        DDP takes the buffers of the network from the first process at every step, so all processes
+        must take equally many.
         """
         assert self.trainer is not None
         if not self.validation:
             return []  # Lightning then trains without validating
-        rank, ranks, count = self.trainer.global_rank, self.trainer.world_size, len(self.validation)
-        own = [self.validation[number % count] for number in range(rank, -(-count // ranks) * ranks, ranks)]
-        return DataLoader(CaseDataset(own), batch_size=None, collate_fn=_as_is)
+        rank, ranks = self.trainer.global_rank, self.trainer.world_size
+        own: list[StoredCase | None] = list(self.validation[rank::ranks])
+        own += [None] * (-(-len(self.validation) // ranks) - len(own))
+        places = cast("list[StoredCase]", own)
+        return DataLoader(CaseDataset(places), batch_size=None, collate_fn=_as_is)
 
 
-def _one_thread(worker: int) -> None:
-    """Keep a worker to one thread: more would fight the training for the cores."""
+def _begin_worker(worker: int) -> None:
+    """Keep a worker to one thread, since more would fight the training for the cores, and reading to the end."""
     import torch
 
     torch.set_num_threads(1)
+    leave_interruptions_to_the_training()
 
 
 def _as_is(case: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,10 @@ from brats3d.metrics import evaluate_case
 from brats3d.models.heads import Head
 from brats3d.training.clock import Clock
 from brats3d.training.compilation import Forward, compiled_forward
-from brats3d.training.optimisers import build_optimiser, rate_factor
+from brats3d.training.optimisers import build_optimiser, rate_factor, scaled_rate
+from brats3d.training.processes import mean_over_processes, of_all_processes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,14 @@ class Optimisation:
 
     Attributes:
         name: adamw, adam or sgd.
-        lr: Peak learning rate.
+        lr: Peak learning rate, before `lr_scaling`.
         weight_decay: Weight decay.
         momentum: Momentum of sgd.
         schedule: poly, cosine, one_cycle, plateau or constant.
         warmup: Share of the training with a rising rate.
         plateau_patience: Validations without a better Dice before `plateau` lowers the rate.
         plateau_factor: Factor by which it does.
+        lr_scaling: none, linear or sqrt: how the rate grows with the batches of an optimiser step.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Optimisation:
     warmup: float
     plateau_patience: int
     plateau_factor: float
+    lr_scaling: str = "none"
 
 
 class TrainingDivergedError(Brats3dError):
@@ -92,6 +98,7 @@ class SegmentationModule(pl.LightningModule):
         self.class_table = class_table
         self.clock = clock
         self.compile_mode = compile_mode
+        self._lr = optimisation.lr
         self._training_forward: Forward | None = None
         self._case_dice: dict[str, list[float]] = {}
         self._plateau_scale = 1.0
@@ -101,10 +108,14 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimiser; its rate is set before every step from the progress of the training."""
         chosen = self.optimisation
+        batches = self.trainer.world_size * self.trainer.accumulate_grad_batches
+        self._lr = scaled_rate(chosen.lr, chosen.lr_scaling, batches)
+        if chosen.lr_scaling != "none" and self.trainer.is_global_zero:
+            logger.info("learning rate %g (%s in %d batches per step)", self._lr, chosen.lr_scaling, batches)
         return build_optimiser(
             chosen.name,
             self.network.parameters(),
-            lr=chosen.lr,
+            lr=self._lr,
             weight_decay=chosen.weight_decay,
             momentum=chosen.momentum,
             # A fused optimiser unscales float16 gradients itself, after they should have been clipped.
@@ -128,13 +139,14 @@ class SegmentationModule(pl.LightningModule):
         chosen = self.optimisation
         factor = rate_factor(chosen.schedule, self.clock.shared_progress(self.trainer), chosen.warmup)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = chosen.lr * factor * self._plateau_scale
+            group["lr"] = self._lr * factor * self._plateau_scale
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
         logits = (self._training_forward or self.network)(batch["image"])
         loss: Tensor = self.loss(logits, self.head.target(batch["classes"]))
-        self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=len(batch["image"]))
+        shared = mean_over_processes(loss)  # what a process of its own would have with all their batches
+        self.log("train/loss", shared, on_step=True, on_epoch=True, batch_size=len(batch["image"]))
         return loss
 
     def _compiled(self, example: Tensor) -> Forward:
@@ -166,7 +178,7 @@ class SegmentationModule(pl.LightningModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move training batches to the device; a stored case is read when it is segmented."""
-        if isinstance(batch, StoredCase):
+        if batch is None or isinstance(batch, StoredCase):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
@@ -174,8 +186,10 @@ class SegmentationModule(pl.LightningModule):
         """Forget the cases of the last validation."""
         self._case_dice = {}
 
-    def validation_step(self, batch: StoredCase, batch_idx: int) -> None:
-        """Segment one whole prepared case and keep its Dice per region."""
+    def validation_step(self, batch: StoredCase | None, batch_idx: int) -> None:
+        """Segment one whole prepared case, if there is one, and keep its Dice per region."""
+        if batch is None:
+            return
         image = torch.from_numpy(np.asarray(batch.image(), dtype=np.float32))
         probabilities = self.segmenter.segment(image)
         prediction = self.regions_of(probabilities.numpy())
@@ -192,7 +206,8 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each region and their mean, over all cases of all processes."""
-        case_dice = self._of_all_processes(self._case_dice)
+        parts = of_all_processes(self._case_dice)
+        case_dice = {case_id: dice for part in parts for case_id, dice in part.items()}
         if not case_dice:
             return
         means = np.mean([case_dice[case_id] for case_id in sorted(case_dice)], axis=0)
@@ -202,13 +217,6 @@ class SegmentationModule(pl.LightningModule):
         self.log("val/dice", dice)
         if not self.trainer.sanity_checking:
             self._lower_rate_on_plateau(dice)
-
-    def _of_all_processes(self, case_dice: dict[str, list[float]]) -> dict[str, list[float]]:
-        if self.trainer.world_size == 1:
-            return case_dice
-        parts: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, case_dice)
-        return {case_id: dice for part in parts for case_id, dice in part.items()}
 
     def _lower_rate_on_plateau(self, dice: float) -> None:
         if dice > self._best_dice:

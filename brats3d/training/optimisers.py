@@ -60,6 +60,27 @@ def build_optimiser(
     return build(parameters, momentum, lr=lr, weight_decay=weight_decay, fused=fused)
 
 
+# How the learning rate grows with the number of batches whose gradients a step averages.
+LR_SCALINGS: Mapping[str, Callable[[int], float]] = MappingProxyType(
+    {"none": lambda batches: 1.0, "linear": float, "sqrt": math.sqrt}
+)
+
+
+def scaled_rate(lr: float, scaling: str, batches: int) -> float:
+    """Learning rate of steps that average the gradients of several batches.
+
+    Args:
+        lr: Rate for steps of one batch.
+        scaling: Name in :data:`LR_SCALINGS`: ``none``, ``linear`` (Goyal et al. 2017) or ``sqrt``
+            (Krizhevsky 2014).
+        batches: Processes times accumulated batches.
+
+    Raises:
+        ConfigError: Unknown scaling.
+    """
+    return lr * look_up(LR_SCALINGS, scaling, "optim.lr_scaling")(batches)
+
+
 def _poly(progress: float) -> float:
     return (1.0 - progress) ** 0.9
 

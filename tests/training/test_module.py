@@ -81,6 +81,7 @@ def run(
     epochs: int = 1,
     scale: float = 1.0,
     clip: float | None = None,
+    accumulate: int = 1,
     **optimisation: object,
 ) -> tuple[SegmentationModule, Watch]:
     chosen = {
@@ -116,6 +117,7 @@ def run(
         accelerator="cpu",
         max_epochs=epochs,
         gradient_clip_val=clip,
+        accumulate_grad_batches=accumulate,
         callbacks=[clock, watch],
         logger=False,
         enable_checkpointing=False,
@@ -136,6 +138,14 @@ def test_the_learning_rate_follows_the_schedule(tmp_path: Path, schedule: str) -
     steps = 2 * BATCHES
     expected = [LR * rate_factor(schedule, step / steps, 0.3) for step in range(steps)]
     assert watch.rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 1.0), ("linear", 3.0)])
+def test_the_rate_counts_accumulated_batches_on_wish(tmp_path: Path, scaling: str, factor: float) -> None:
+    case = make_case(tmp_path, "case", boxes())
+    chosen = {"schedule": "constant", "lr_scaling": scaling, "accumulate": BATCHES}
+    _, watch = run(tmp_path, [case], [regions_of(boxes())], epochs=2, **chosen)
+    assert watch.rates == pytest.approx([factor * LR] * 2)
 
 
 def test_plateau_lowers_the_rate_when_the_dice_does_not_rise(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brats3d.errors import ConfigError
-from brats3d.training.optimisers import OPTIMISERS, SCHEDULES, build_optimiser, rate_factor
+from brats3d.training.optimisers import OPTIMISERS, SCHEDULES, build_optimiser, rate_factor, scaled_rate
 
 WARMUP = 0.1
 
@@ -107,3 +107,15 @@ def test_the_warmup_rises_linearly_from_almost_zero(progress: float) -> None:
 def test_without_a_jump_where_the_warmup_ends(schedule: str) -> None:
     before, after = (rate_factor(schedule, WARMUP + step, WARMUP) for step in (-1e-9, 1e-9))
     assert before == pytest.approx(after, abs=1e-6)
+
+
+@pytest.mark.parametrize(("scaling", "expected"), [("none", 0.1), ("linear", 0.8), ("sqrt", 0.1 * 8**0.5)])
+def test_the_rate_grows_with_the_batches_of_a_step_on_wish(scaling: str, expected: float) -> None:
+    assert scaled_rate(0.1, scaling, 8) == pytest.approx(expected)
+    assert scaled_rate(0.1, scaling, 1) == 0.1
+
+
+def test_an_unknown_scaling_names_the_closest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'linear'") as caught:
+        scaled_rate(0.1, "linaer", 2)
+    assert caught.value.where == "optim.lr_scaling"
