@@ -41,6 +41,13 @@ def predict(config: PredictConfig) -> list[Path]:
             got=config.checkpoint,
             remedy="leave out --checkpoint",
         )
+    if config.weights:
+        raise ConfigError(
+            "a bundle averages its networks evenly",
+            where="weights",
+            got=", ".join(f"{weight:g}" for weight in config.weights),
+            remedy="leave out --weights, or predict with the runs",
+        )
     # Runs need none of it, and MONAI's bundles take a while to load.
     from brats3d.bundles.reading.folder import BundleFolder
     from brats3d.bundles.reading.opening import open_segmentation

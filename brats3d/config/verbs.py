@@ -11,6 +11,8 @@ class PredictConfig:
 
     run: tuple[str, ...] = ()
     """Run folder(s), such as runs/NAME; several are averaged."""
+    weights: tuple[float, ...] = ()
+    """How much each of several runs counts in the average, such as 2,1; by default all the same."""
     bundle: str | None = None
     """Folder of a MONAI bundle, instead of a run."""
     trust: bool = False

@@ -12,6 +12,7 @@ from brats3d.errors import ConfigError, RunError
 from brats3d.inference.ensemble import EnsembleSegmenter
 from brats3d.inference.segmenter import Segmenter
 from brats3d.labels import LabelConvention
+from brats3d.postprocessing.fusion import shares
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation
 
@@ -19,6 +20,7 @@ from brats3d.workflows.segmentation import CaseSegmentation
 def load_segmentation(
     runs: Sequence[RunFolder],
     *,
+    weights: Sequence[float] = (),
     checkpoint: str = "best",
     accelerator: str = "auto",
     flips: bool | None = None,
@@ -28,15 +30,17 @@ def load_segmentation(
 
     Args:
         runs: Runs; all must prepare cases alike and predict the same regions.
+        weights: One for each run, of any sum; without them all count the same.
         checkpoint: best or last.
         accelerator: auto, cpu or gpu.
         flips: Average over mirror images; None as each run says.
         overlap: Overlap of windows; None as each run says.
 
     Raises:
-        ConfigError: The runs do not fit together.
+        ConfigError: The runs do not fit together, or the weights do not fit the runs.
         RunError: A run is incomplete.
     """
+    parts = shares(weights, len(runs))
     first = runs[0]
     config, convention = first.config(), first.convention()
     key = assembly.build_preprocessing(config).key()
@@ -53,20 +57,29 @@ def load_segmentation(
             overlap=overlap,
         )
 
-    return surround([segmenter(run) for run in runs], config, convention)
+    return surround([segmenter(run) for run in runs], config, convention, parts)
 
 
 def surround(
-    segmenters: Sequence[Segmenter], config: FitConfig, convention: LabelConvention
+    segmenters: Sequence[Segmenter],
+    config: FitConfig,
+    convention: LabelConvention,
+    weights: Sequence[float] | None = None,
 ) -> CaseSegmentation:
     """Put what prepares a case, and what becomes of its probabilities, around the mean of networks.
+
+    Args:
+        segmenters: The networks.
+        config: Says how cases are prepared, and what becomes of the probabilities.
+        convention: Names the regions.
+        weights: One for each network; None: all count the same.
 
     Raises:
         ConfigError: A setting that cannot work.
     """
     return CaseSegmentation(
         assembly.build_preprocessing(config),
-        segmenters[0] if len(segmenters) == 1 else EnsembleSegmenter(segmenters),
+        segmenters[0] if len(segmenters) == 1 else EnsembleSegmenter(segmenters, weights),
         assembly.build_postprocessing(config, convention),
         convention,
     )

@@ -46,6 +46,7 @@ def predict(config: PredictConfig) -> list[Path]:
     with placed(config) as here:
         segmentation = load_segmentation(
             [RunFolder.open(path) for path in config.run],
+            weights=config.weights,
             checkpoint=config.checkpoint,
             accelerator=here.accelerator,
             flips=config.flips,

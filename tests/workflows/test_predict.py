@@ -216,6 +216,29 @@ def test_an_ensemble_is_the_mean_of_its_runs(
     np.testing.assert_allclose(probabilities_of(mean), expected, atol=1e-6)
 
 
+def test_an_ensemble_with_weights(
+    trained: FitResult, second: FitResult, case_folder: Path, predicted: Path, tmp_path: Path
+) -> None:
+    shared = {"input": str(case_folder), "probabilities": True}
+    (other,) = predict(job(second, tmp_path / "second", **shared))
+    weighted = dataclasses.replace(
+        job(trained, tmp_path / "both", weights=(6.0, 2.0), **shared), run=(str(trained.run), str(second.run))
+    )
+    (mean,) = predict(weighted)
+    expected = 0.75 * probabilities_of(predicted) + 0.25 * probabilities_of(other)
+    np.testing.assert_allclose(probabilities_of(mean), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (-1.0,), (0.0,), (float("nan"),)])
+def test_weights_that_do_not_fit_the_runs(
+    trained: FitResult, case_folder: Path, weights: tuple[float, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="1 non-negative number") as caught:
+        predict(job(trained, tmp_path / "p", input=str(case_folder), weights=weights))
+    assert caught.value.where == "weights"
+    assert not (tmp_path / "p").exists()
+
+
 def test_runs_with_other_preprocessing_are_not_averaged(
     trained: FitResult, fit_config: MakeConfig, case_folder: Path, tmp_path: Path
 ) -> None:
