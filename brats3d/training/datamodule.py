@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -79,6 +81,7 @@ class PatchDataModule(pl.LightningDataModule):
             collate_fn=None if self.batch_augmentation is None else collate_deferred,
             worker_init_fn=_begin_worker,
         )
+        atexit.register(_end_workers, weakref.ref(loader))
         return Prefetcher(loader, self.trainer.strategy.root_device)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
@@ -105,11 +108,18 @@ class PatchDataModule(pl.LightningDataModule):
 
 
 def _begin_worker(worker: int) -> None:
-    """Keep a worker to one thread, since more would fight the training for the cores, and reading to the end."""
+    """Keep a worker to one thread, more would fight the training for the cores, and deaf to signals."""
     import torch
 
     torch.set_num_threads(1)
     leave_interruptions_to_the_training()
+
+
+def _end_workers(loader: weakref.ref[Any]) -> None:
+    """End workers with the program: it would terminate them, which they do not hear, and wait."""
+    iterator = getattr(loader(), "_iterator", None)
+    if iterator is not None:
+        iterator._shutdown_workers()
 
 
 def _as_is(case: Any) -> Any:

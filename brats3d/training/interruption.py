@@ -62,6 +62,14 @@ class Interruption(Callback):
         self._former = {}
 
 
+def leave_interruptions_to_the_training() -> None:
+    """Make a process that reads samples deaf to the signals, which schedulers send to all of a job."""
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+
+
 class Agreement:
     """Lets processes that train together do something after the same step, whoever wants it.
 
