@@ -43,10 +43,10 @@ def benchmark_memory(config: BenchmarkConfig) -> Report:
         raise ConfigError(
             "a recipe and a run at once", where="recipe", got=config.recipe, expected="one of them"
         )
+    chosen = _configuration(config)  # a run or recipe that is not there is told before anything is made
     machine, threads = this_machine(), threads_of(config.threads)
     with tempfile.TemporaryDirectory() as folder:
-        job = _job(config, Path(folder))
-        chosen = job.config()
+        job = _job(config, Path(folder), trains="fit" in names)
         measured, notes = [], []
         for name in names:
             if name == "monai" and (chosen.model.spatial_dims != 3 or chosen.model.head != "sigmoid"):
@@ -70,12 +70,22 @@ def benchmark_memory(config: BenchmarkConfig) -> Report:
     return Report("memory", machine, asdict(config), found, tuple(notes))
 
 
-def _job(config: BenchmarkConfig, folder: Path) -> worker.Job:
+def _configuration(config: BenchmarkConfig) -> FitConfig:
+    from brats3d.config import load_config
+    from brats3d.workflows.runs import RunFolder
+
+    return load_config(config.recipe) if config.run is None else RunFolder.open(config.run).config()
+
+
+def _job(config: BenchmarkConfig, folder: Path, *, trains: bool) -> worker.Job:
+    """Make the phantoms here, so that their making is not measured."""
     from brats3d.data.phantom import write_phantoms
 
-    case = folder / "case"
+    cases, case = folder / "cases", folder / "case"
+    if trains:
+        write_phantoms(cases, cases=worker.CASES, size=config.size)
     write_phantoms(case, cases=1, size=config.size, with_labels=False)
-    return worker.Job(config.recipe, config.run, config.size, str(case), str(folder / "written"))
+    return worker.Job(config.recipe, config.run, str(cases), str(case), str(folder / "written"))
 
 
 def _measured(process: ContenderProcess) -> Measurement:

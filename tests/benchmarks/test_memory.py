@@ -50,9 +50,8 @@ def test_training_within_and_over_what_is_stated(tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize("recipe", sorted(recipe_folder().glob("*.yaml")), ids=lambda recipe: recipe.stem)
 def test_a_shortened_training_keeps_what_takes_memory(recipe: Path) -> None:
     whole = load_config(recipe)
-    short = shortened(whole, SIZE, "somewhere")
-    assert short.data.root is None
-    assert short.data.phantoms.size == SIZE
+    short = shortened(whole, "phantoms", "somewhere")
+    assert short.data.root == "phantoms"
     assert short.patch.per_epoch == 3 * whole.patch.batch_size
     assert short.trainer.max_epochs == 1
     assert short.trainer.max_minutes is None

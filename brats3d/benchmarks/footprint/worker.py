@@ -23,26 +23,28 @@ from brats3d.benchmarks.serving import Contender, Ready, serve
 if TYPE_CHECKING:
     from brats3d.config import FitConfig
 
-_CASES = 5  # enough to hold one out, validate with one and mix the others
+CASES = 5
+"""Cases to train on: enough to hold one out, validate with one and mix the others."""
+
 _STEPS = 3  # the first one allocates what the optimiser keeps
 _PACKAGES = ("brats3d", "monai", "torch", "pytorch_lightning")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, or to segment.
+    """What to train on, and what to segment.
 
     Attributes:
         recipe: File of the configuration, if any.
         run: Folder of the run, if any; then there is no recipe.
-        size: Voxels of the phantoms that are trained on.
+        cases: Data set that is trained on.
         case: Folder of the case that is segmented.
         folder: Where whatever is written goes.
     """
 
     recipe: str | None
     run: str | None
-    size: tuple[int, int, int]
+    cases: str
     case: str
     folder: str
 
@@ -53,32 +55,22 @@ class Job:
     @classmethod
     def read(cls, file: Path) -> Job:
         """Read what :meth:`save` wrote."""
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return cls(**{**content, "size": tuple(content["size"])})
-
-    def config(self) -> FitConfig:
-        """Configuration of the run or the recipe, else of the quick start.
-
-        Raises:
-            ConfigError: There is no such recipe.
-            RunError: The run cannot be read.
-        """
-        return predicting.Model(self.segmenting()).config
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
 
     def segmenting(self) -> predicting.Job:
         """The part about the case."""
         return predicting.Job(self.case, self.run, self.folder, recipe=self.recipe)
 
 
-def shortened(config: FitConfig, size: tuple[int, int, int], folder: str) -> FitConfig:
-    """Return a training of a few steps on phantoms that takes the memory of the whole training.
+def shortened(config: FitConfig, cases: str, folder: str) -> FitConfig:
+    """Return a training of a few steps that takes the memory of the whole training.
 
     Args:
         config: The whole training.
-        size: Voxels of the phantoms.
-        folder: Where runs and phantoms go.
+        cases: Data set that it is made on instead.
+        folder: Where the run goes.
     """
-    from brats3d.config import DataConfig, PhantomConfig, SplitConfig
+    from brats3d.config import DataConfig, SplitConfig
 
     def share(configured: float) -> float:
         return 0.2 if configured else 0.0
@@ -88,11 +80,12 @@ def shortened(config: FitConfig, size: tuple[int, int, int], folder: str) -> Fit
         name="steps",
         folder=folder,
         resume=None,
+        extend=None,
         data=DataConfig(
+            root=cases,
             modalities=config.data.modalities,
             residency=config.data.residency,
             workers=config.data.workers,
-            phantoms=PhantomConfig(cases=_CASES, size=size),
         ),
         split=SplitConfig(val=share(config.split.val), test=share(config.split.test)),
         patch=replace(config.patch, per_epoch=_STEPS * config.patch.batch_size),
@@ -111,7 +104,7 @@ def shortened(config: FitConfig, size: tuple[int, int, int], folder: str) -> Fit
 def _fit(job: Job) -> Ready:
     import brats3d
 
-    config = shortened(job.config(), job.size, job.folder)
+    config = shortened(predicting.Model(job.segmenting()).config, job.cases, job.folder)
     return _remembering(lambda: brats3d.fit(config))
 
 
@@ -146,7 +139,7 @@ def _largest_child_mib() -> float:
 CONTENDERS: Mapping[str, Contender] = MappingProxyType(
     {
         "fit": Contender(
-            f"fit, as configured but on phantoms and for {_STEPS} steps, with its validation and test",
+            f"fit, as configured but on {CASES} phantoms and for {_STEPS} steps, with validation and test",
             _PACKAGES,
             _fit,
         ),
