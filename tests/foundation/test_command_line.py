@@ -63,7 +63,9 @@ class TestHelp:
             "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
+            "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
+            "submit": config.SubmitConfig,
             "synthesize": SynthesizeConfig,
             "benchmark": config.BenchmarkConfig,
         }[verb]

@@ -1,0 +1,1 @@
+"""Jobs on compute clusters: scripts that a person can read and edit."""
