@@ -12,10 +12,11 @@ import numpy as np
 from brats3d import assembly
 from brats3d.cases import MODALITY_ALIASES, Case, modality_named
 from brats3d.config import DataConfig, PredictConfig
-from brats3d.errors import ConfigError, OutputError
+from brats3d.errors import ConfigError
 from brats3d.imaging import write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
 from brats3d.workflows.devices import placed, predict_in_processes, process_count
+from brats3d.workflows.label_maps import PROBABILITIES_ENDING, check_targets
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.pipeline import run_overlapping
 from brats3d.workflows.runs import RunFolder
@@ -82,7 +83,7 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
     # Files of other shares may be there already because another process was fast.
     cases = found if share is None else share.of(found)
     targets = [Path(config.output) / f"{case.case_id}.nii.gz" for case in cases]
-    _check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
+    check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
     jobs = [
         _Job(case, _output_convention(config, case, segmentation.convention), target)
         for case, target in zip(cases, targets, strict=True)
@@ -171,18 +172,7 @@ def _output_convention(config: PredictConfig, case: Case, trained: LabelConventi
 def _files(target: Path, config: PredictConfig) -> list[Path]:
     """The label map of a case, and its probabilities where they are asked for."""
     stem = target.name.removesuffix(".nii.gz")
-    return [target, *([target.with_name(f"{stem}_probabilities.nii.gz")] if config.probabilities else [])]
-
-
-def _check_targets(targets: Sequence[Path], overwrite: bool) -> None:
-    """Fail before the work, not after it."""
-    present = [path for path in targets if path.exists()]
-    if present and not overwrite:
-        raise OutputError(
-            f"{len(present)} of {len(targets)} predictions exist already",
-            where=present[0],
-            remedy="pass --overwrite, or choose another --output",
-        )
+    return [target, *([target.with_name(stem + PROBABILITIES_ENDING)] if config.probabilities else [])]
 
 
 def _write(result: SegmentedCase, target: Path, config: PredictConfig) -> None:
