@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from brats3d.bundles.predict import predict as predict
     from brats3d.cases import Case as Case
     from brats3d.clusters.submit import submit as submit
+    from brats3d.config import EnsembleConfig as EnsembleConfig
     from brats3d.config import FitConfig as FitConfig
     from brats3d.config import PredictConfig as PredictConfig
     from brats3d.config import PrepareConfig as PrepareConfig
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from brats3d.inference.segmenter import Segmenter as Segmenter
     from brats3d.labels import LabelConvention as LabelConvention
     from brats3d.labels import Region as Region
+    from brats3d.workflows.ensemble import ensemble as ensemble
     from brats3d.workflows.evaluate import evaluate as evaluate
     from brats3d.workflows.fit import fit as fit
     from brats3d.workflows.prepare import prepare as prepare
@@ -45,6 +47,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
     {
         "Brats3dError": "errors",
         "Case": "cases",
+        "EnsembleConfig": "config",
         "ExportConfig": "config",
         "FitConfig": "config",
         "LabelConvention": "labels",
@@ -54,6 +57,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Segmenter": "inference.segmenter",
         "SubmitConfig": "config",
         "discover": "data.discovery",
+        "ensemble": "workflows.ensemble",
         "evaluate": "workflows.evaluate",
         "export": "bundles.export",
         "fit": "workflows.fit",

@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
 from brats3d.config.benchmark import BenchmarkConfig
+from brats3d.config.ensemble import EnsembleConfig
 from brats3d.config.export import ExportConfig
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
@@ -29,6 +30,7 @@ __all__ = [
     "AugmentConfig",
     "BenchmarkConfig",
     "DataConfig",
+    "EnsembleConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FitConfig",

@@ -63,6 +63,7 @@ class TestHelp:
             "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
+            "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
             "submit": config.SubmitConfig,
             "synthesize": SynthesizeConfig,
