@@ -83,8 +83,8 @@ def _weights(config: BenchmarkConfig, theirs: bool) -> str:
     if config.run:
         return "the weights of the run"
     if theirs:
-        return f"a dynunet with {dict(DYNUNET)}, which nnU-Net has, too, and random weights, whose labels are chance"
-    return "the quick start's network, random weights, whose labels are chance"
+        return f"a dynunet with {dict(DYNUNET)}, which nnU-Net has, too; random weights: labels are chance"
+    return "the quick start's network, random weights: labels are chance"
 
 
 def _check_run(run: str | None, theirs: bool) -> None:
