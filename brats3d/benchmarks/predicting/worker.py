@@ -20,7 +20,7 @@ from brats3d.benchmarks.serving import Contender, serve
 _PACKAGES = ("brats3d", "monai", "torch", "nibabel")
 
 PLAIN = "plain"
-"""The contender whose labels those of brats3d must be."""
+"""The contender that the labels of the others are compared with."""
 
 CONTENDERS: Mapping[str, Contender] = MappingProxyType(
     {
@@ -35,7 +35,8 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         ),
         PLAIN: Contender(
             "the run's normalisation, then MONAI's sliding window with the same Gaussian weights over all of "
-            "the full image in float32: what the labels of brats3d must be",
+            "the full image in float32: what the labels of brats3d are the same as, but for windows that lie "
+            "elsewhere after cropping",
             _PACKAGES,
             own.plain,
         ),
