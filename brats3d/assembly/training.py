@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
-from brats3d.config import FitConfig
+from brats3d.config import FitConfig, to_plain
 from brats3d.errors import ConfigError
 from brats3d.labels import LabelConvention
 from brats3d.postprocessing import Postprocessing
@@ -173,10 +173,12 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     from brats3d.training.checkpoints import BestAndLast
     from brats3d.training.interruption import Interruption
     from brats3d.training.kept_memory import KeptMemory
+    from brats3d.training.loggers import FurtherLoggers
     from brats3d.training.progress import TrainingProgress
     from brats3d.training.seeding import BatchSeeds
 
     chosen, interruption = config.trainer, Interruption()
+    further = [FurtherLoggers(chosen.loggers, run, to_plain(config))] if chosen.loggers else []
     average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
     return [
         BatchSeeds(config.seed),
@@ -185,6 +187,7 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
         clock,
         TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
         interruption,
+        *further,
         BestAndLast(
             run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes, interruption=interruption
         ),

@@ -267,6 +267,8 @@ class TrainerConfig:
     """Steps between log lines."""
     deterministic: bool = False
     """Same result bit for bit, at some cost in speed."""
+    loggers: tuple[str, ...] = ()
+    """Loggers besides TensorBoard and CSV: mlflow, wandb (each an extra); they write to the run's folder."""
     enable_progress_bar: bool = True
     """Show progress on a terminal."""
     checkpoint_every_n_minutes: float = 5.0
