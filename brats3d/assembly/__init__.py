@@ -16,9 +16,10 @@ from brats3d.assembly.samples import (
     build_training_data,
 )
 from brats3d.assembly.settings import check_settings
-from brats3d.assembly.training import build_clock, build_module, build_trainer
+from brats3d.assembly.training import SHARDED, build_clock, build_module, build_trainer
 
 __all__ = [
+    "SHARDED",
     "Hardware",
     "augmentation_settings",
     "build_augmentation",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from brats3d.training.clock import Clock
     from brats3d.training.module import SegmentationModule
 
+SHARDED = "fsdp2"
+
 
 def build_module(
     config: FitConfig, convention: LabelConvention, machine: Hardware, clock: Clock
@@ -46,13 +48,14 @@ def build_module(
     look_up(OPTIMISERS, optim.name, "optim.name")
     look_up(SCHEDULES, optim.schedule, "optim.schedule")
     head = build_head(config, convention)
-    mode = compile_mode(config.trainer.compile, machine.device)
+    sharded = config.trainer.strategy == SHARDED
+    mode = None if sharded else compile_mode(config.trainer.compile, machine.device)
     network = lay_out(
         build_network(config, head),
         config.model.spatial_dims,
         device=machine.device,
         compiled=mode is not None,
-        channels_last=config.trainer.channels_last,
+        channels_last=False if sharded else config.trainer.channels_last,  # parts need contiguous weights
     )
     loss = build_loss(config.loss.name, head=config.model.head, params=config.loss.params)
     postprocessing = build_postprocessing(config, convention)
@@ -99,7 +102,7 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
         run: Folder of the run.
 
     Raises:
-        ConfigError: Devices or a strategy that Lightning does not accept.
+        ConfigError: Devices or a strategy that do not work, or not with other settings.
     """
     from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import Trainer
@@ -116,7 +119,9 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
         "accelerator": machine.accelerator,
         "devices": 1 if chosen.devices == "auto" and machine.accelerator == "cpu" else chosen.devices,
         "num_nodes": chosen.num_nodes,
-        "strategy": chosen.strategy,
+        "strategy": _strategy(config),
+        # What is gathered in a validation must be fit for training afterwards.
+        "inference_mode": chosen.strategy != SHARDED,
         "sync_batchnorm": chosen.sync_batchnorm,
         "precision": machine.training,
         "max_epochs": chosen.max_epochs,
@@ -192,6 +197,40 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
             run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes, interruption=interruption
         ),
     ]
+
+
+def _strategy(config: FitConfig) -> Any:
+    """Lightning's strategy of that name, or ours.
+
+    Raises:
+        ConfigError: A strategy that cannot work, or not with other settings.
+    """
+    chosen = config.trainer
+    if chosen.strategy.startswith(("fsdp", "deepspeed")) and chosen.strategy != SHARDED:
+        raise ConfigError(
+            "a strategy that this package does not support",
+            where="trainer.strategy",
+            got=chosen.strategy,
+            expected=f"auto, ddp or {SHARDED}",
+            remedy=f"use {SHARDED} to share out weights and optimiser states over the processes",
+        )
+    if chosen.strategy != SHARDED:
+        return chosen.strategy
+    excluded = {
+        "optim.ema_decay": (config.optim.ema_decay, None, "null"),
+        "trainer.sync_batchnorm": (chosen.sync_batchnorm, False, "false"),
+        "trainer.compile": (chosen.compile in ("auto", "off"), True, "off"),
+    }
+    for where, (got, works, value) in excluded.items():
+        if got != works:
+            raise ConfigError(
+                f"{SHARDED} shares out the weights over the processes, which this setting cannot",
+                where=where,
+                remedy=f"--{where} {value}, or --trainer.strategy ddp",
+            )
+    from brats3d.training.sharding import ShardedStrategy
+
+    return ShardedStrategy()
 
 
 @dataclass(frozen=True)

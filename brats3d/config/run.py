@@ -246,7 +246,7 @@ class TrainerConfig:
     num_nodes: int = 1
     """Machines."""
     strategy: str = "auto"
-    """auto, ddp ..."""
+    """auto, ddp (weights on each process), fsdp2 (weights and optimiser states shared out) ..."""
     sync_batchnorm: bool = False
     """Batch norm over the batches of all processes (GPUs); else each process normalises its own."""
     precision: str = "auto"

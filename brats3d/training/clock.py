@@ -80,8 +80,10 @@ class Clock(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End at once when the checkpoint is that of a training that had ended.
 
-        Lightning does not start an epoch again that it resumes in the middle.
+        Lightning does not start an epoch again that it resumes in the middle. Processes that are started
+        later find the configuration of an extended run extended, and would do so again.
         """
+        self.max_epochs = trainer.strategy.broadcast(self.max_epochs)
         self._epoch_started_s += self.elapsed_s
         if self._in_last_epoch:
             trainer.check_val_every_n_epoch = 1

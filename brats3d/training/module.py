@@ -22,6 +22,7 @@ from brats3d.training.clock import Clock
 from brats3d.training.compilation import Forward, compiled_forward
 from brats3d.training.optimisers import build_optimiser, rate_factor, scaled_rate
 from brats3d.training.processes import mean_over_processes, of_all_processes
+from brats3d.training.sharding import gather, release, shard
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,11 @@ class SegmentationModule(pl.LightningModule):
         self._best_dice = -1.0
         self._validations_since_best = 0
 
+    def configure_model(self) -> None:
+        """Share out the weights if the strategy does that."""
+        if self.device_mesh is not None:
+            shard(self.network, self.device_mesh)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimiser; its rate is set before every step from the progress of the training."""
         chosen = self.optimisation
@@ -118,8 +124,9 @@ class SegmentationModule(pl.LightningModule):
             lr=self._lr,
             weight_decay=chosen.weight_decay,
             momentum=chosen.momentum,
-            # A fused optimiser unscales float16 gradients itself, after they should have been clipped.
-            fused=self.trainer.precision != "16-mixed",
+            # A fused optimiser unscales float16 gradients itself, after they should have been clipped;
+            # not each can update parts of weights.
+            fused=self.trainer.precision != "16-mixed" and self.device_mesh is None,
         )
 
     def configure_gradient_clipping(
@@ -183,7 +190,8 @@ class SegmentationModule(pl.LightningModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the cases of the last validation."""
+        """Forget the cases of the last validation; each process needs all weights for its cases."""
+        gather(self.network)
         self._case_dice = {}
 
     def validation_step(self, batch: StoredCase | None, batch_idx: int) -> None:
@@ -206,6 +214,7 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean Dice of each region and their mean, over all cases of all processes."""
+        release(self.network)
         parts = of_all_processes(self._case_dice)
         case_dice = {case_id: dice for part in parts for case_id, dice in part.items()}
         if not case_dice:

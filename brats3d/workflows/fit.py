@@ -105,6 +105,8 @@ def fit(config: FitConfig | None = None) -> FitResult:
         # The process that leads scores and writes; what called this function shall not do so twice.
         raise SystemExit(0)
     minutes = clock.elapsed_s / 60
+    if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
+        module = assembly.build_module(config, found.convention, machine, clock)
     part, scored = _held_out(cases)
     rows = _score(config, run, found.convention, scored, module, machine)
     summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}

@@ -14,13 +14,13 @@ import torch
 
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.phantom import write_phantoms
+from brats3d.errors import ConfigError
 from brats3d.training.checkpoints import read_checkpoint
 from brats3d.training.datamodule import PatchDataModule
 from brats3d.workflows.fit import fit
 
 DEADLINE_S = 240
 COLUMNS = ("train/loss_step", "train/loss_epoch", "val/dice", "val/dice_ET", "val/dice_TC", "val/dice_WT")
-PARALLEL = {"trainer__devices": 2, "patch__batch_size": 2}
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,27 @@ def config(folder: Path, name: str, **overrides: Any) -> FitConfig:
     return load_config(None, **chosen)
 
 
-def fit_apart(config: FitConfig) -> Path:
+def fit_apart(*words: str) -> None:
     """Train with processes of its own; Lightning starts the others as it was started itself."""
-    file = Path(config.folder) / f"{config.name}.yaml"
-    file.parent.mkdir(exist_ok=True)
-    save_config(config, file)
-    command = [sys.executable, "-m", "brats3d.fit", "--config", str(file)]
+    command = [sys.executable, "-m", "brats3d.fit", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    return Path(config.folder) / str(config.name)
+
+
+def fit_with_two(folder: Path, strategy: str, **overrides: Any) -> Path:
+    """Train with two processes of half the batch; return the run."""
+    chosen = config(
+        folder,
+        strategy,
+        trainer__strategy=strategy,
+        trainer__devices=2,
+        patch__batch_size=2,
+        **overrides,
+    )
+    file = folder / f"{strategy}.yaml"
+    save_config(chosen, file)
+    fit_apart("--config", str(file))
+    return folder / "runs" / strategy
 
 
 def course(run: Path) -> dict[str, list[float]]:
@@ -94,10 +106,41 @@ def alone(folder: Path) -> Path:
 
 
 def test_two_processes_train_as_one(folder: Path, alone: Path) -> None:
-    run = fit_apart(config(folder, "ddp", trainer__strategy="ddp", **PARALLEL))
+    run = fit_with_two(folder, "ddp")
     assert_same_training(run, alone)
     kept = "current_model_state"  # the weights themselves beside their moving average
     torch.testing.assert_close(weights(run, kept), weights(alone, kept), rtol=1e-4, atol=1e-6)
+
+
+def test_weights_that_are_shared_out_train_as_on_one_process_and_resume(folder: Path) -> None:
+    plain = {"optim__ema_decay": None, "split__val": 1}  # one process validates, the other has no case
+    alone = fit(config(folder, "plain", **plain)).run
+    run = fit_with_two(folder, "fsdp2", **plain)
+    assert_same_training(run, alone)
+    fit(FitConfig(resume=str(alone), extend=1))
+    fit_apart("--resume", str(run), "--extend", "1")
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 2
+    torch.testing.assert_close(weights(run), weights(alone), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where"),
+    [
+        ({"trainer__strategy": "fsdp"}, "trainer.strategy"),
+        ({"trainer__strategy": "deepspeed_stage_3"}, "trainer.strategy"),
+        ({"trainer__strategy": "fsdp2"}, "optim.ema_decay"),
+        ({"trainer__strategy": "fsdp2", "optim__ema_decay": None, "trainer__compile": "default"}, "compile"),
+        ({"trainer__sync_batchnorm": True}, "trainer.sync_batchnorm"),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_the_training(
+    folder: Path, overrides: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fit(config(folder, "impossible", **overrides))
+    assert str(caught.value.where).endswith(where)
+    assert caught.value.remedy
+    assert not (folder / "runs" / "impossible").exists()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
