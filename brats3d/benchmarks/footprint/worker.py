@@ -146,7 +146,7 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
         "predict": Contender(
             "predict with the same network, without mirror images",
             _PACKAGES,
-            partial(_predict, ready=partial(own.cropped, precision=None)),
+            partial(_predict, ready=partial(own.predicted, precision=None)),
         ),
         "monai": Contender(
             "the steps of MONAI's brats_mri_segmentation bundle on the full image around the same network",

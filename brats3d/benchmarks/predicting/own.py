@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from brats3d.inference.segmenter import Segmenter
 
 
-def cropped(job: Job, precision: str | None) -> Ready:
-    """As predict does it, in some precision; None: as configured."""
+def predicted(job: Job, precision: str | None, *, crop: bool | None = None) -> Ready:
+    """As predict does it.
+
+    Args:
+        job: What is to be segmented.
+        precision: Lightning's name of the precision; None: as configured.
+        crop: Whether the image is cropped to the brain; None: as configured.
+    """
     import torch
 
     from brats3d.workflows.loading import build_segmenter
@@ -25,6 +31,8 @@ def cropped(job: Job, precision: str | None) -> Ready:
     model = Model(job)
     trainer = model.config.trainer
     config = replace(model.config, trainer=replace(trainer, precision=precision or trainer.precision))
+    if crop is not None:
+        config = replace(config, preprocess=replace(config.preprocess, crop_to_brain=crop))
     torch.manual_seed(0)
     segmenter = build_segmenter(config, model.convention, model.load, flips=False, overlap=OVERLAP)
     return _files_to_file(job, model, config, segmenter)

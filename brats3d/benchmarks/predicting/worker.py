@@ -28,10 +28,16 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
             "predict, as the run says: crop to the brain, skip windows without brain, bf16 where the "
             "processor or GPU is fast at it",
             _PACKAGES,
-            partial(own.cropped, precision="auto"),
+            partial(own.predicted, precision="auto"),
         ),
         "brats3d-float32": Contender(
-            "the same in float32", _PACKAGES, partial(own.cropped, precision="32-true")
+            "the same in float32", _PACKAGES, partial(own.predicted, precision="32-true")
+        ),
+        "brats3d-uncropped": Contender(
+            "predict without the crop: windows lie where those of the full image do; those without brain are "
+            "skipped",
+            _PACKAGES,
+            partial(own.predicted, precision="auto", crop=False),
         ),
         PLAIN: Contender(
             "the run's normalisation, then MONAI's sliding window with the same Gaussian weights over all of "
