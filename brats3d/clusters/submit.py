@@ -10,7 +10,8 @@ from pathlib import Path
 from brats3d.clusters.checks import check_job
 from brats3d.clusters.script import ensemble_script, training_script
 from brats3d.clusters.slurm import require_sbatch, sbatch
-from brats3d.clusters.words import check_training, run_of, training_words
+from brats3d.clusters.training import check_training, run_of
+from brats3d.clusters.words import training_words
 from brats3d.config import SubmitConfig
 from brats3d.errors import OutputError
 from brats3d.files import write_text

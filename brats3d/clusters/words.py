@@ -1,13 +1,11 @@
-"""Words of the command line that are the training's, and what they come to."""
+"""Words of the command line that are the training's."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from brats3d.assembly.settings import check_settings
-from brats3d.config import FitConfig, SubmitConfig, parse_arguments, recipe_path, with_absolute_paths
+from brats3d.config import SubmitConfig, recipe_path
 from brats3d.errors import ConfigError
 
 _OPTION = "--config"
@@ -75,43 +73,3 @@ def _taken(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _absolute(file: str) -> str:
     return os.path.abspath(recipe_path(file))
-
-
-def check_training(config: SubmitConfig, words: Sequence[str]) -> FitConfig:
-    """Read the options as ``fit`` will, so that a mistake shows now and not after hours in a queue.
-
-    Args:
-        config: Machines and GPUs.
-        words: Complete options of ``fit``.
-
-    Raises:
-        ConfigError: An option that ``fit`` would refuse, or that contradicts the job's machines and GPUs.
-    """
-    training = with_absolute_paths(parse_arguments(FitConfig, words, "brats3d fit"))
-    check_settings(training)
-    places = {"num_nodes": config.nodes, "devices": max(1, config.gpus_per_node)}
-    for key, wanted in places.items():
-        got = getattr(training.trainer, key)
-        if str(got) != str(wanted):
-            raise ConfigError(
-                "the training does not fit the job",
-                where=f"trainer.{key}",
-                got=got,
-                expected=wanted,
-                remedy="leave it out; --nodes and --gpus_per_node say it",
-            )
-    folds = training.split.folds
-    if config.array and (folds is None or folds < 2):
-        raise ConfigError(
-            "one job per fold needs folds",
-            where="split.folds",
-            got=folds,
-            expected="2 or more",
-            remedy="give the training folds: -- --split.folds 5",
-        )
-    return training
-
-
-def run_of(training: FitConfig, name: str) -> Path:
-    """Absolute folder of a run."""
-    return Path(training.folder) / name

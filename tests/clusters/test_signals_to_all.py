@@ -13,8 +13,9 @@ from brats3d.data.phantom import write_phantoms
 
 OPTIONS = (
     "--name run --data.root data --data.workers 1 --split.val 1 --split.test 1 --patch.size 16,16,16 "
-    "--patch.batch_size 1 --patch.per_epoch 4 --trainer.max_epochs 5000 --trainer.check_val_every_n_epoch 5000 "
-    "--trainer.checkpoint_every_n_minutes 0 --trainer.accelerator cpu --trainer.precision 32-true"
+    "--patch.batch_size 1 --patch.per_epoch 4 --model.params.filters [4,8] --trainer.max_epochs 5000 "
+    "--trainer.check_val_every_n_epoch 5000 --trainer.checkpoint_every_n_minutes 0 "
+    "--trainer.accelerator cpu --trainer.precision 32-true"
 )
 
 
@@ -33,7 +34,8 @@ def interrupted(words: list[str], sign: Path, number: int, folder: Path) -> tupl
             latest = time.monotonic() + 60
             while not sign.exists() and training.poll() is None and time.monotonic() < latest:
                 time.sleep(0.1)
-            os.killpg(training.pid, number)
+            if training.poll() is None:
+                os.killpg(training.pid, number)
             said = training.communicate(timeout=30)[1]
         finally:
             training.kill()
