@@ -30,7 +30,11 @@ class MovingAverage(WeightAveraging):
         super().__init__(use_buffers=False, multi_avg_fn=_no_grad(update))
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Count the steps in main memory: to read a number from a GPU is to wait for it."""
+        """Keep the average where the training computes, to which the module itself has yet to move.
+
+        Steps are counted in main memory: to read a number from a GPU is to wait for it.
+        """
+        self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
             self._average_model.n_averaged = self._average_model.n_averaged.cpu()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import weight_averaging
 from torch.utils.data import DataLoader
 
 from brats3d.training.averaging import MovingAverage
@@ -67,3 +69,20 @@ def test_average_is_the_closed_form(tmp_path: Path, decay: float) -> None:
     assert module.validated_with == pytest.approx(expected[1::2], rel=1e-6)
     assert module.weight.item() == pytest.approx(expected[-1], rel=1e-6)
     assert int(module.seen) == 6
+
+
+def test_the_average_is_where_the_training_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    class Recorded(weight_averaging.AveragedModel):
+        def __init__(self, model: torch.nn.Module, device: object, **options: object) -> None:
+            asked["device"] = device  # a GPU, which this machine need not have
+            super().__init__(model, device="cpu", **options)
+
+    monkeypatch.setattr(weight_averaging, "AveragedModel", Recorded)
+    average = MovingAverage(0.9)
+    gpu = torch.device("cuda", 1)
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=gpu))
+    average.setup(trainer, Line([1.0]), "fit")  # the module is still on the CPU
+    assert asked["device"] == gpu
+    assert average._average_model.n_averaged.device.type == "cpu"
