@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from brats3d.bundles.predict import predict as predict
     from brats3d.cases import Case as Case
     from brats3d.clusters.submit import submit as submit
+    from brats3d.config import CrossvalConfig as CrossvalConfig
     from brats3d.config import EnsembleConfig as EnsembleConfig
     from brats3d.config import FitConfig as FitConfig
     from brats3d.config import PredictConfig as PredictConfig
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from brats3d.inference.segmenter import Segmenter as Segmenter
     from brats3d.labels import LabelConvention as LabelConvention
     from brats3d.labels import Region as Region
+    from brats3d.workflows.crossval import crossval as crossval
     from brats3d.workflows.ensemble import ensemble as ensemble
     from brats3d.workflows.evaluate import evaluate as evaluate
     from brats3d.workflows.fit import fit as fit
@@ -47,6 +49,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
     {
         "Brats3dError": "errors",
         "Case": "cases",
+        "CrossvalConfig": "config",
         "EnsembleConfig": "config",
         "ExportConfig": "config",
         "FitConfig": "config",
@@ -56,6 +59,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Region": "labels",
         "Segmenter": "inference.segmenter",
         "SubmitConfig": "config",
+        "crossval": "workflows.crossval",
         "discover": "data.discovery",
         "ensemble": "workflows.ensemble",
         "evaluate": "workflows.evaluate",

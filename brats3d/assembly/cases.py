@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from brats3d.cases import Case, modality_named
 from brats3d.config import DataConfig, FitConfig, SplitConfig
 from brats3d.data.discovery import Discovery, discover
+from brats3d.data.sites import split_by_site
 from brats3d.data.splits import (
     Split,
     split_by_fractions,
@@ -60,20 +61,42 @@ def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
     """Part the cases, by patient, as the configuration says.
 
     Raises:
-        ConfigError: Too few patients, or a table that does not fit the cases.
+        ConfigError: Too few patients, or settings that exclude each other.
+        DataError: A table that does not fit the cases.
     """
+    _check_one_way(config)
     if config.csv is not None:
         return split_from_csv(cases, Path(config.csv))
     strata: Mapping[str, Hashable] | None = None
     if config.stratify and cases:
         strata = strata_by_presence(cases, cases[0].convention.regions[0])
     test = _count_or_fraction(config.test, "split.test")
+    if config.sites is not None:
+        return split_by_site(
+            cases, config.sites, fold=config.fold, test=test, seed=config.seed, strata=strata
+        )
     if config.folds is not None:
         return split_into_folds(
             cases, folds=config.folds, fold=config.fold, test=test, seed=config.seed, strata=strata
         )
     val = _count_or_fraction(config.val, "split.val")
     return split_by_fractions(cases, val=val, test=test, seed=config.seed, strata=strata)
+
+
+def _check_one_way(config: SplitConfig) -> None:
+    """Check that sites are not one of several ways to split.
+
+    Raises:
+        ConfigError: They are.
+    """
+    for key in ("folds", "csv"):
+        if config.sites is not None and getattr(config, key) is not None:
+            raise ConfigError(
+                "cases are split by sites or otherwise, not both",
+                where=f"split.{key}",
+                got=getattr(config, key),
+                remedy="leave it out, or split.sites",
+            )
 
 
 def _count_or_fraction(value: float, key: str) -> float | int:

@@ -1,12 +1,13 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
 from brats3d.config.benchmark import BenchmarkConfig
+from brats3d.config.crossval import CrossvalConfig
 from brats3d.config.ensemble import EnsembleConfig
 from brats3d.config.export import ExportConfig
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
-from brats3d.config.resuming import check_resumed, extended, with_absolute_paths
+from brats3d.config.resuming import check_resumed, differences, extended, with_absolute_paths
 from brats3d.config.run import (
     AugmentConfig,
     DataConfig,
@@ -29,6 +30,7 @@ from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 __all__ = [
     "AugmentConfig",
     "BenchmarkConfig",
+    "CrossvalConfig",
     "DataConfig",
     "EnsembleConfig",
     "EvaluateConfig",
@@ -50,6 +52,7 @@ __all__ = [
     "SynthesizeConfig",
     "TrainerConfig",
     "check_resumed",
+    "differences",
     "extended",
     "from_dict",
     "load_config",

@@ -26,7 +26,9 @@ def with_absolute_paths(config: FitConfig) -> FitConfig:
         data=dataclasses.replace(
             config.data, root=absolute(config.data.root), store=absolute(config.data.store)
         ),
-        split=dataclasses.replace(config.split, csv=absolute(config.split.csv)),
+        split=dataclasses.replace(
+            config.split, csv=absolute(config.split.csv), sites=absolute(config.split.sites)
+        ),
     )
 
 
@@ -50,6 +52,13 @@ def check_resumed(given: FitConfig, kept: FitConfig) -> None:
                 expected=own.get(key),
                 remedy="leave it out, or start a new run with it",
             )
+
+
+def differences(first: FitConfig, second: FitConfig) -> dict[str, tuple[Any, Any]]:
+    """Return the keys, dotted, that two configurations have different values of, with both values."""
+    one, two = (_leaves(to_plain(config)) for config in (first, second))
+    pairs = {key: (one.get(key), two.get(key)) for key in {**one, **two}}
+    return {key: (own, other) for key, (own, other) in pairs.items() if own != other}
 
 
 def extended(config: FitConfig, amount: float) -> FitConfig:

@@ -68,6 +68,9 @@ class SplitConfig:
     """Fold used for validation, from 0."""
     csv: str | None = None
     """Table with the columns case_id and split (train, val, test); overrides the rest."""
+    sites: str | None = None
+    """Table with the columns case_id or patient_id, and site: instead of `folds`, one fold for each site, in
+    the order of their names."""
     seed: int = 0
     """Seed of the shuffle."""
     stratify: bool = True

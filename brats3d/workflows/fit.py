@@ -83,7 +83,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     follows = pl.utilities.rank_zero_only.rank > 0
     run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config))
     checkpoint = None if resumed is None else run.resumable()
-    found = _find_cases(config)
+    found = find_cases(config)
     split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
     cases = _split_cases(split, found.cases, resumed)
 
@@ -169,8 +169,14 @@ def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint:
             run.discard()
 
 
-def _find_cases(config: FitConfig) -> Discovery:
-    """Cases of the data set, or phantoms (made on first use) when none is named."""
+def find_cases(config: FitConfig) -> Discovery:
+    """Cases of the data set, or phantoms (made on first use) when none is named.
+
+    Raises:
+        LayoutError: No data set there, or more than one kind fits.
+        DataError: A case lacks a modality or its label map.
+        ConfigError: Unknown layout or convention.
+    """
     if config.data.root is not None:
         found = assembly.discover_cases(config.data, Path(config.data.root))
     else:

@@ -116,11 +116,41 @@ class CaseSegmentation:
 
     def finish(self, predicted: PredictedCase, convention: LabelConvention) -> SegmentedCase:
         """Make labels of a prediction, on the grid of the files; the last part."""
-        restoration = predicted.restoration
+        probabilities = self.restore(predicted)
+        geometry = predicted.restoration.geometry
+        labels = labelled(
+            probabilities, self.postprocessing, self.convention, geometry.voxel_volume_ml, convention
+        )
+        return SegmentedCase(predicted.case_id, labels, probabilities, geometry)
+
+    def restore(self, predicted: PredictedCase) -> NDArray[np.float32]:
+        """Bring probabilities to the grid of the files, float32 ``(R, X, Y, Z)``."""
         # Outside the brain there is nothing to segment, whatever the network thinks of the padding.
         inside = predicted.probabilities * predicted.brain
-        probabilities = restoration.restore(inside, order=1).astype(np.float32, copy=False)
-        geometry = restoration.geometry
-        regions = self.postprocessing.regions(probabilities, self.convention, geometry.voxel_volume_ml)
-        classes = self.convention.classes_from_regions(regions)
-        return SegmentedCase(predicted.case_id, convention.from_classes(classes), probabilities, geometry)
+        return predicted.restoration.restore(inside, order=1).astype(np.float32, copy=False)
+
+
+def labelled(
+    probabilities: NDArray[np.float32],
+    postprocessing: Postprocessing,
+    trained: LabelConvention,
+    voxel_volume_ml: float,
+    convention: LabelConvention,
+) -> NDArray[np.uint8]:
+    """Make labels of probabilities on the grid of the files, or on a part of it that holds them all.
+
+    Args:
+        probabilities: ``(R, *S)`` in [0, 1].
+        postprocessing: Rules for the regions.
+        trained: Names the regions.
+        voxel_volume_ml: Volume of a voxel in millilitres.
+        convention: Label values of the result.
+
+    Returns:
+        Label values, uint8 ``(*S)``.
+
+    Raises:
+        LabelError: ``convention`` has no value for a predicted tissue.
+    """
+    regions = postprocessing.regions(probabilities, trained, voxel_volume_ml)
+    return convention.from_classes(trained.classes_from_regions(regions))

@@ -60,6 +60,7 @@ class TestHelp:
         shown = capsys.readouterr().out
         kind = {
             "fit": FitConfig,
+            "crossval": config.CrossvalConfig,
             "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
