@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from brats3d.cases import Case, modality_named
 from brats3d.config import DataConfig, FitConfig, SplitConfig
 from brats3d.data.discovery import Discovery, discover
+from brats3d.data.remote import FileCache
 from brats3d.data.sites import split_by_site
 from brats3d.data.splits import (
     Split,
@@ -41,20 +43,25 @@ def label_convention(data: DataConfig) -> LabelConvention | str:
     return "auto" if data.convention == "auto" else convention_named(data.convention)
 
 
-def discover_cases(data: DataConfig, root: Path, *, convention: LabelConvention | None = None) -> Discovery:
+def discover_cases(
+    data: DataConfig, root: str | os.PathLike[str], *, convention: LabelConvention | None = None
+) -> Discovery:
     """Find the cases under ``root``, as the configuration says.
 
     Args:
-        data: Layout, pattern and labels.
-        root: Folder of the data set or of one case.
+        data: Layout, pattern and labels; where the files of a URL are kept.
+        root: Folder of the data set or of one case, or the URL of one.
         convention: Label convention to use instead of the configuration's.
 
     Raises:
         LayoutError: No data set there, or more than one kind fits.
+        DataError: A URL that cannot be read (MissingExtraError: for lack of a driver).
         ConfigError: Unknown layout or convention.
     """
     meaning = convention or label_convention(data)
-    return discover(root, layout=data.layout, pattern=data.pattern, convention=meaning)
+    kept_in = os.path.abspath(os.path.expanduser(data.cache or FileCache.default_folder()))
+    cache = FileCache(Path(kept_in), data.cache_gib)
+    return discover(root, layout=data.layout, pattern=data.pattern, convention=meaning, cache=cache)
 
 
 def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:

@@ -49,7 +49,7 @@ def own_case(run: RunFolder, source: BundleSource) -> OwnCase | None:
     if root is None:
         return None
     try:
-        cases = assembly.discover_cases(source.config.data, Path(root)).cases
+        cases = assembly.discover_cases(source.config.data, root).cases
     except Brats3dError as error:
         logger.info("the data set of the run is not to be had (%s)", error.what)
         return None
@@ -85,9 +85,10 @@ def stage(case: Case, source: BundleSource, folder: Path, box: tuple[slice, ...]
     """
     case.require(source.modalities)
     paths = [folder / f"{_NAME}_{modality}.nii.gz" for modality in source.modalities]
-    for path, modality in zip(paths, source.modalities, strict=True):
-        voxels, geometry = read_volume(case.images[modality], channel=case.channels.get(modality))
-        write_image(path, voxels[box], _within(geometry, box), overwrite=False)
+    with case.here():
+        for path, modality in zip(paths, source.modalities, strict=True):
+            voxels, geometry = read_volume(case.images[modality], channel=case.channels.get(modality))
+            write_image(path, voxels[box], _within(geometry, box), overwrite=False)
     return find_case(paths, source.modalities, source.convention)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brats3d.config import SubmitConfig
 from brats3d.errors import ConfigError
+from brats3d.places import absolute
 
 SECONDS_OF_WARNING = 90
 """Time before the limit of a job at which its training is asked to keep its state and end."""
@@ -108,7 +109,7 @@ def ensemble_script(config: SubmitConfig, *, runs: Sequence[Path], output: Path,
         ConfigError: A path with a line break.
     """
     assert config.predict_input is not None
-    words = ["--run", *map(str, runs), "--input", str(Path(config.predict_input).expanduser().absolute())]
+    words = ["--run", *map(str, runs), "--input", absolute(config.predict_input)]
     words += ["--output", str(output), "--accelerator", "gpu" if config.gpus_per_node else "cpu"]
     head = _head(config, f"{config.name}-predict", log_folder, numbers="%j")
     lines = [

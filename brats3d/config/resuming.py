@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from brats3d import places
 from brats3d.config.reading import to_plain
 from brats3d.config.run import FitConfig
 from brats3d.errors import ConfigError
@@ -24,7 +25,10 @@ def with_absolute_paths(config: FitConfig) -> FitConfig:
         config,
         folder=os.path.abspath(os.path.expanduser(config.folder)),
         data=dataclasses.replace(
-            config.data, root=absolute(config.data.root), store=absolute(config.data.store)
+            config.data,
+            root=None if config.data.root is None else places.absolute(config.data.root),
+            store=absolute(config.data.store),
+            cache=absolute(config.data.cache),
         ),
         split=dataclasses.replace(
             config.split, csv=absolute(config.split.csv), sites=absolute(config.split.sites)

@@ -28,7 +28,8 @@ class DataConfig:
     """Where the cases are and what their files and labels mean."""
 
     root: str | None = None
-    """Folder of the data set; without it, phantoms are used."""
+    """Folder of the data set, or a URL such as s3://bucket/folder (needs the extra remote); by default
+    phantoms are used."""
     layout: str = "auto"
     """Naming of the files (brats2018, brats2020, brats2021, brats2023, msd, nnunet, pattern), or auto."""
     pattern: dict[str, str] | None = None
@@ -43,6 +44,10 @@ class DataConfig:
     """Your own regions: name to tissues; by default ET, TC and WT."""
     label_geometry: str = "strict"
     """strict: a label map whose header disagrees with the images is an error; trust_array: it is not."""
+    cache: str | None = None
+    """Folder for files of a data set at a URL while they are needed; by default ~/.cache/brats3d."""
+    cache_gib: float | None = None
+    """Most space for them in GiB, besides cases in use; those used longest ago go first. null: no limit."""
     store: str | None = None
     """Folder of prepared cases, shared by runs; by default `.prepared` beside the runs."""
     residency: Literal["disk", "ram", "gpu", "auto"] = "disk"

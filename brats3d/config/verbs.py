@@ -18,7 +18,11 @@ class PredictConfig:
     trust: bool = False
     """Run the programs that a bundle of others consists of; those that export wrote need no trust."""
     input: str | None = None
-    """A case folder, a data set, or nothing when single files are given."""
+    """A case folder or a data set, or the URL of one; nothing when single files are given."""
+    cache: str | None = None
+    """As data.cache in training: folder for files of a URL while they are needed."""
+    cache_gib: float | None = None
+    """As data.cache_gib: most space for them."""
     files: dict[str, str] | None = None
     """Single files of one case: modality to path."""
     output: str = "predictions"

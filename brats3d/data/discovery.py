@@ -13,8 +13,10 @@ from brats3d.data.layouts import LAYOUTS, Found, Layout
 from brats3d.data.layouts.layout import some_of
 from brats3d.data.layouts.pattern import PATTERN, pattern_layout
 from brats3d.data.layouts.tree import Tree
+from brats3d.data.remote import FileCache, RemoteTree
 from brats3d.errors import ConfigError, LayoutError
 from brats3d.labels import LabelConvention, convention_named
+from brats3d.places import absolute, is_url
 from brats3d.registry import look_up
 
 AUTO = "auto"
@@ -44,21 +46,27 @@ def discover(
     layout: str = AUTO,
     pattern: Mapping[str, str] | None = None,
     convention: LabelConvention | str = AUTO,
+    cache: FileCache | None = None,
 ) -> Discovery:
     """Find the cases of a data set, or of one case folder; no image is opened.
 
     Args:
-        root: Folder of the data set or of one case. Links are followed, hidden files ignored.
+        root: Folder of the data set or of one case, or the URL of one (``s3://bucket/folder``). Links are
+            followed, hidden files ignored.
         layout: Name in :data:`~brats3d.data.layouts.LAYOUTS`, or ``auto`` to detect it.
         pattern: Naming of the user's own, see :func:`~brats3d.data.layouts.pattern.pattern_layout`.
         convention: What the label values mean, by name or as an object; ``auto`` takes the
             layout's.
+        cache: Where files of a URL are kept while they are needed; None: in a folder of the user's.
 
     Raises:
         LayoutError: No folder, no data set in it, several layouts that fit, or a case id twice.
+        DataError: A URL that cannot be read.
+        MissingExtraError: The driver for such URLs is not installed.
         ConfigError: An unknown layout or convention, or a pattern that cannot work.
     """
-    tree = Tree(_existing_folder(root))
+    place = absolute(root)
+    tree: Tree = RemoteTree(place) if is_url(place) else Tree(_existing_folder(Path(place)))
     meaning = convention if isinstance(convention, LabelConvention) else None
     if isinstance(convention, str) and convention != AUTO:
         meaning = convention_named(convention)
@@ -67,15 +75,19 @@ def discover(
     matches = {name: found for name, found in matches.items() if found.cases}
     if not matches:
         raise _not_a_data_set(tree, list(candidates.values()), layout)
-    name = _best(matches, tree.root)
+    name = _best(matches, tree.place)
     _check_duplicates(matches[name].cases)
     cases = tuple(sorted(matches[name].cases, key=lambda case: case.case_id))
     notes = (*matches[name].notes, *_notes(matches[name], name, cases, tree))
+    if isinstance(tree, RemoteTree):
+        kept = cache or FileCache(FileCache.default_folder())
+        kept.sweep()
+        cases = tuple(tree.fetchable(case, kept) for case in cases)
+        notes = (*notes, f"files are fetched to {kept.folder} when they are needed")
     return Discovery(cases, name, matches[name].convention, notes)
 
 
-def _existing_folder(root: str | os.PathLike[str]) -> Path:
-    folder = Path(os.path.abspath(os.path.expanduser(root)))
+def _existing_folder(folder: Path) -> Path:
     if folder.is_dir():
         return folder
     raise LayoutError(
@@ -109,7 +121,7 @@ def _candidates(layout: str, pattern: Mapping[str, str] | None) -> Mapping[str, 
     return {layout: LAYOUTS[layout]}
 
 
-def _best(matches: Mapping[str, Found], root: Path) -> str:
+def _best(matches: Mapping[str, Found], place: object) -> str:
     """Choose the layout with the most cases in its own naming.
 
     Layouts that share their endings find the same files, and the case names decide. A layout
@@ -129,7 +141,7 @@ def _best(matches: Mapping[str, Found], root: Path) -> str:
     described = [f"{name} (cases: {matches[name].own_cases})" for name in (order[0], *rivals)]
     raise LayoutError(
         "the folder fits several layouts",
-        where=root,
+        where=place,
         got=", ".join(described),
         expected="one data set in one layout",
         remedy=f"name the folder of one data set, or set {_LAYOUT_KEY} to one of these",
@@ -162,7 +174,7 @@ def _not_a_data_set(tree: Tree, tried: Sequence[Layout], layout: str) -> LayoutE
     if not names and len(contents) == 1:
         return LayoutError(
             "the folder is empty",
-            where=tree.root,
+            where=tree.place,
             expected="cases, such as " + tried[0].example,
             remedy="check the path (data.root), and whether the download was unpacked and the disk mounted",
         )
@@ -176,7 +188,7 @@ def _not_a_data_set(tree: Tree, tried: Sequence[Layout], layout: str) -> LayoutE
         "the folder is not a data set in a known layout"
         if layout == AUTO
         else f"no case in layout {layout!r}",
-        where=tree.root,
+        where=tree.place,
         got=got,
         expected=f"file names such as{examples}",
         remedy="check the path (data.root), or describe your naming in data.pattern"

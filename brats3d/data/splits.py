@@ -240,7 +240,8 @@ def strata_by_presence(cases: Iterable[Case], region: Region) -> dict[str, bool]
                 where=case.case_id,
                 expected="one of " + ", ".join(case.convention.region_names),
             )
-        voxels, _ = read_volume(case.label)
+        with case.here(label_only=True):
+            voxels, _ = read_volume(case.label)
         # Sorting the few voxels that are not background is far quicker than sorting all.
         values = case.convention.check(np.unique(voxels[voxels != 0]), case.label)
         index = case.convention.region_names.index(region.name)

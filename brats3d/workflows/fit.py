@@ -178,7 +178,7 @@ def find_cases(config: FitConfig) -> Discovery:
         ConfigError: Unknown layout or convention.
     """
     if config.data.root is not None:
-        found = assembly.discover_cases(config.data, Path(config.data.root))
+        found = assembly.discover_cases(config.data, config.data.root)
     else:
         found = assembly.discover_cases(config.data, _phantoms(config))
     for note in found.notes:
@@ -261,7 +261,8 @@ def _score(
     for case in cases:
         assert case.label is not None
         result = segmentation(case, case.convention)
-        voxels, _ = read_volume(case.label)
+        with case.here(label_only=True):
+            voxels, _ = read_volume(case.label)
         reference = case.convention.check(voxels, case.label)
         rows += evaluate_case(
             case.convention.to_regions(result.labels),

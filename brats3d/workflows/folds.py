@@ -33,6 +33,7 @@ _MAY_DIFFER = (
     "folder",
     "postprocess.",
     "data.store",
+    "data.cache",
     "data.workers",
     "data.residency",
     "trainer.accelerator",

@@ -101,7 +101,8 @@ def keep_case(
         OutputError: The file cannot be written.
     """
     assert case.label is not None
-    voxels, _ = read_volume(case.label)
+    with case.here(label_only=True):
+        voxels, _ = read_volume(case.label)
     reference = case.convention.to_regions(case.convention.check(voxels, case.label))
     likely = np.where(probabilities < UNLIKELY, np.float32(0), probabilities)
     box = _box(*likely, *reference)

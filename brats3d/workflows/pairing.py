@@ -301,5 +301,5 @@ def _convention_beside(folder: Path, *, above: bool = False) -> LabelConvention 
     """Convention by the ``dataset.json`` that nnU-Net puts beside label maps, if there is one."""
     for place in (folder, folder.parent) if above else (folder,):
         if (place / FILE_NAME).is_file():
-            return convention_of(read_dataset_json(place), FILE_NAME)
+            return convention_of(read_dataset_json(Tree(place), place), FILE_NAME)
     return None

@@ -104,7 +104,7 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
         run_overlapping(
             jobs,
             read=lambda job: job,
-            compute=lambda job: segmentation(job.case, job.convention),
+            compute=lambda job: _segmented(segmentation, job),
             write=lambda job, result: _write(result, job.target, config),
             what="predicting",
         )
@@ -118,6 +118,11 @@ class _Job:
     case: Case
     convention: LabelConvention
     target: Path
+
+
+def _segmented(segmentation: Segmentation, job: _Job) -> SegmentedCase:
+    with job.case.here():
+        return segmentation(job.case, job.convention)
 
 
 def _cases(config: PredictConfig, trained: LabelConvention) -> tuple[Sequence[Case], Sequence[str]]:
@@ -137,10 +142,16 @@ def _cases(config: PredictConfig, trained: LabelConvention) -> tuple[Sequence[Ca
             where="input",
             remedy="name a case folder or a data set (--input DIR), or single files (--files.t1 FILE ...)",
         )
-    data = DataConfig(layout=config.layout, pattern=config.pattern, convention=config.convention)
+    data = DataConfig(
+        layout=config.layout,
+        pattern=config.pattern,
+        convention=config.convention,
+        cache=config.cache,
+        cache_gib=config.cache_gib,
+    )
     # A naming of the user's own says nothing about labels: the training data's are the best guess.
     guess = trained if config.pattern and config.convention == "auto" else None
-    found = assembly.discover_cases(data, Path(config.input), convention=guess)
+    found = assembly.discover_cases(data, config.input, convention=guess)
     return found.cases, found.notes
 
 

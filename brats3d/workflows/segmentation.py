@@ -107,7 +107,8 @@ class CaseSegmentation:
     def prepare(self, case: Case) -> PreparedCase:
         """Read a case and prepare it; the first of three parts of segmenting."""
         case.require(self.modalities)
-        return self.preprocessing.prepare(case, with_label=False)
+        with case.here():
+            return self.preprocessing.prepare(case, with_label=False)
 
     def predict(self, prepared: PreparedCase) -> PredictedCase:
         """Have the network predict a prepared case; the second part."""

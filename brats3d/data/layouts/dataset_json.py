@@ -11,7 +11,7 @@ from typing import Any
 
 from brats3d.cases import MODALITY_ALIASES
 from brats3d.data.layouts.tree import Tree
-from brats3d.errors import ConfigError, LayoutError
+from brats3d.errors import Brats3dError, ConfigError, LayoutError
 from brats3d.labels import BACKGROUND, CONVENTIONS, TC, WT, LabelConvention, custom_convention
 
 FILE_NAME = "dataset.json"
@@ -112,19 +112,19 @@ def left_out(tree: Tree, folder: ImageFolder) -> list[str]:
     return []
 
 
-def read_dataset_json(folder: Path) -> DatasetJson:
-    """Read ``dataset.json``.
+def read_dataset_json(tree: Tree, folder: Path) -> DatasetJson:
+    """Read ``dataset.json`` in a folder of a data set, or beside it.
 
     Raises:
         LayoutError: The file is missing or torn, or a channel is not a known modality.
     """
     path = folder / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(tree.read_text(path))
         channels = content.get("channel_names") or content["modality"]
         labels = content.get("labels", {})
         return DatasetJson(path, _channels(channels, path), _labels(labels))
-    except LayoutError:
+    except Brats3dError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LayoutError(

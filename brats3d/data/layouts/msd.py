@@ -22,7 +22,7 @@ def _find(tree: Tree, convention: LabelConvention | None) -> Found | None:
     names = [match for name in tree.listing(folder.path).files if (match := _NAMES.fullmatch(name))]
     if not names or is_nnunet([match.string for match in names]):
         return None
-    dataset = read_dataset_json(folder.base)
+    dataset = read_dataset_json(tree, folder.base)
     meaning = convention or CONVENTIONS["msd-task01"]
     if convention is None and dataset.labels:
         meaning = convention_of(dataset, MSD.name)

@@ -32,7 +32,7 @@ def _find(tree: Tree, convention: LabelConvention | None) -> Found | None:
     names = [name for name in tree.listing(folder.path).files if _LABELS.fullmatch(name)]
     if not names or not is_nnunet(names):
         return None
-    dataset = read_dataset_json(folder.base)
+    dataset = read_dataset_json(tree, folder.base)
     meaning = convention or convention_of(dataset, NNUNET.name)
     labels = {
         match["case"]: folder.labels / name

@@ -39,6 +39,15 @@ class Tree:
     unreadable: list[str] = field(default_factory=list)
     _listings: dict[str, Listing] = field(default_factory=dict)
 
+    @property
+    def place(self) -> object:
+        """Where the folder is, as a user names it."""
+        return self.root
+
+    def read_text(self, path: Path) -> str:
+        """Read a small file of the data set; OSError as it comes."""
+        return path.read_text(encoding="utf-8")
+
     def listing(self, folder: str | Path) -> Listing:
         """Names in ``folder``; empty when it may not be listed.
 
@@ -50,7 +59,7 @@ class Tree:
             if len(self._listings) >= _MOST_FOLDERS:
                 raise LayoutError(
                     "too many folders for one data set",
-                    where=self.root,
+                    where=self.place,
                     got=f"more than {_MOST_FOLDERS}",
                     remedy="name the folder of the data set itself",
                 )
@@ -73,7 +82,7 @@ class Tree:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _is_hidden(entry.name):
+                    if is_hidden(entry.name):
                         continue
                     if not entry.is_dir():
                         files.append(entry.name)
@@ -92,7 +101,8 @@ class Tree:
         return Listing(tuple(sorted(folders)), tuple(sorted(files)))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a name is one of a hidden or temporary file or folder."""
     return name.startswith((".", "~", "#")) or name.endswith("~") or name in _FOLDERS_TO_SKIP
 
 

@@ -38,7 +38,8 @@ class PreparedStore:
     def look_up(self, origin: Origin) -> StoredCase | None:
         """Return the prepared case of an origin, or None.
 
-        Source files are read only where none of the entries has seen them as they are now.
+        Source files are read only where none of the entries has seen them as they are now, and they are
+        on this disk.
 
         Raises:
             DataError: A source file is missing or cannot be read.
@@ -48,7 +49,7 @@ class PreparedStore:
         for key in candidates:
             if self._seen(origin.case_id, key) == (settings, states):
                 return self.find(origin.case_id, key)
-        if not candidates:
+        if not candidates or origin.versions:
             return None
         key = origin.key(codec())
         found = self.find(origin.case_id, key)

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -78,7 +79,7 @@ class Case:
         """Hash by name; mappings have no hash of their own."""
         return hash((self.case_id, self.patient, self.visit, self.label))
 
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Case], tuple[object, ...]]:
         """Pickle without the read-only views."""
         return Case, (
             self.case_id,
@@ -90,6 +91,22 @@ class Case:
             self.brain_mask,
             dict(self.channels),
         )
+
+    def here(self, *, wait: bool = True, label_only: bool = False) -> AbstractContextManager[bool]:
+        """Have the files on this disk meanwhile; they are there always, unless a subclass fetches them.
+
+        Args:
+            wait: Whether to wait for another process or thread that has them.
+            label_only: Whether the label map is all that is needed.
+
+        Returns:
+            Says whether they are; they are, where ``wait`` is true.
+        """
+        return nullcontext(True)
+
+    def version(self, path: Path) -> str:
+        """Text that changes with a file that is elsewhere; empty for one on this disk."""
+        return ""
 
     def require(self, modalities: tuple[str, ...], *, label: bool = False) -> None:
         """Check that the case has what a job needs.

@@ -57,6 +57,16 @@ def prepare_unless_busy(
         OutputError: The store cannot be written to.
     """
     origin = origin_of(case, preprocessing)
+    if origin.versions and (known := store.look_up(origin)) is not None:
+        return Done(known, here=False)  # prepared meanwhile: nothing is fetched
+    with case.here(wait=wait) as present:
+        return _prepare_here(case, preprocessing, store, origin, wait=wait) if present else None
+
+
+def _prepare_here(
+    case: Case, preprocessing: Preprocessing, store: PreparedStore, origin: Origin, *, wait: bool
+) -> Done | None:
+    """The same for a case whose files are on this disk."""
     states, key = origin.states(), origin.key(codec())
     with store.turn(case.case_id, key, wait=wait) as mine:
         if not mine:
@@ -86,7 +96,8 @@ def origin_of(case: Case, preprocessing: Preprocessing) -> Origin:
         role: path for role, path in (("label", case.label), ("mask", case.brain_mask)) if path is not None
     }
     convention = (case.convention.tissues, case.convention.regions, case.channels)
-    return Origin(case.case_id, files, f"{preprocessing.key()}|{_canonical(convention)}")
+    versions = {role: told for role, path in files.items() if (told := case.version(path))}
+    return Origin(case.case_id, files, f"{preprocessing.key()}|{_canonical(convention)}", versions)
 
 
 def _canonical(value: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.core.errors import DataError
@@ -24,7 +24,7 @@ class FileState:
     """What tells that a file has changed without reading it.
 
     Attributes:
-        path: Absolute path, links followed.
+        path: Absolute path, links followed; for a file that is elsewhere all that tells, and the rest is 0.
         size: Bytes.
         mtime_ns: Time of the last change of the content, which anybody may set.
         ctime_ns: Time of the last change of anything, which nobody may set.
@@ -44,11 +44,14 @@ class Origin:
         case_id: Name of the case.
         files: What a file is used as (such as ``t1ce``) to its path.
         settings: Text that is the same for the same preprocessing and meaning of labels.
+        versions: For files that are elsewhere and fetched when they are needed: what a file is used as to
+            text that changes with it.
     """
 
     case_id: str
     files: Mapping[str, Path]
     settings: str
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def states(self) -> tuple[FileState, ...]:
         """State of each file, in the order of :attr:`files`.
@@ -56,7 +59,10 @@ class Origin:
         Raises:
             DataError: A file is missing.
         """
-        return tuple(_state(path) for path in self.files.values())
+        return tuple(
+            FileState(self.versions[role], 0, 0, 0) if role in self.versions else _state(path)
+            for role, path in self.files.items()
+        )
 
     def settings_key(self, codec: str) -> str:
         """Hash of the settings and of how arrays are stored."""
