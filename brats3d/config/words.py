@@ -1,7 +1,8 @@
 """Words of the command line, spelled out in the one form that the parser of options reads.
 
-So that people may write ``--run a b``, ``--patch.size 64,64,64`` and ``--overwrite`` where the parser
-wants ``--run=["a", "b"]``, ``--patch.size=[64,64,64]`` and ``--overwrite=true``.
+So that people may write ``--run a b``, ``--patch.size 64,64,64``, ``--overwrite`` and ``--batch-size 2``
+where the parser wants ``--run=["a", "b"]``, ``--patch.size=[64,64,64]``, ``--overwrite=true`` and
+``--batch_size=2``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def spelled_out(
     while waiting:
         word = waiting.pop(0)
         key, joined, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and key not in kinds and (known := key.replace("-", "_")) in kinds:
+            key, word = known, f"--{known}{joined}{value}"
         kind = kinds.get(key) if word.startswith("--") else None
         following = waiting[0] if waiting else "--"
         if _item(kind) is not None:

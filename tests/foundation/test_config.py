@@ -149,6 +149,13 @@ class TestOverrides:
         assert fit_words("--config", "cpu_20min.yaml", "--trainer.max_epochs", "7").trainer.max_epochs == 7
         assert fit_words("--seed", "1", "--seed=-2").seed == -2
 
+    @pytest.mark.parametrize(
+        "words", [["--trainer.max-epochs", "7"], ["--trainer.max-epochs=7"], ["--trainer.max_epochs", "7"]]
+    )
+    def test_dashes_are_underscores(self, words: list[str]) -> None:
+        config = parse_arguments(FitConfig, [*words, "--patch.batch-size", "3"], "brats3d fit")
+        assert (config.trainer.max_epochs, config.patch.batch_size) == (7, 3)
+
     def test_parameters_of_a_component(self) -> None:
         assert fit_words("--model.params.filters=[8, 16]").model.params == {"filters": [8, 16]}
         assert fit_words("--model.params", "{feature_size: 24}").model.params == {"feature_size": 24}
