@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import multiprocessing
+import signal
 import weakref
 from collections.abc import Sequence
 from typing import Any, cast
@@ -81,6 +84,7 @@ class PatchDataModule(pl.LightningDataModule):
             collate_fn=None if self.batch_augmentation is None else collate_deferred,
             worker_init_fn=_begin_worker,
         )
+        _leave_no_worker()  # registered first, so that it comes last
         atexit.register(_end_workers, weakref.ref(loader))
         return Prefetcher(loader, self.trainer.strategy.root_device)
 
@@ -120,6 +124,20 @@ def _end_workers(loader: weakref.ref[Any]) -> None:
     iterator = getattr(loader(), "_iterator", None)
     if iterator is not None:
         iterator._shutdown_workers()
+
+
+@functools.cache  # once in a program
+def _leave_no_worker() -> None:
+    atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    """End what a loader left that was given up in the middle of an epoch."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes this for a failure
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
 
 
 def _as_is(case: Any) -> Any:
