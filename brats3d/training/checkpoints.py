@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import logging
 import os
 import shutil
 import time
@@ -14,20 +16,30 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from brats3d.errors import RunError
+from brats3d.errors import OutputError, RunError
 from brats3d.files import atomic_path
 from brats3d.training.interruption import Agreement, Interruption
 from brats3d.training.seals import is_intact, is_sealed, sealed
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 _SAVE, _STOP = "save", "stop"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+logger = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes to a temporary name, syncs and renames; reads tensors and plain values only.
 
     The last checkpoint becomes the previous one when there is a newer one.
+
+    Attributes:
+        may_fail: Whether a full disk is only told when the checkpoint of before is there to stay.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_fail = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write ``checkpoint`` to ``path``; a crash leaves the file that was there before.
@@ -39,8 +51,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         # In memory first: torch reports a full disk as a RuntimeError without a reason.
         torch.save(checkpoint, content)
         final = Path(path)
+        try:
+            self._write(sealed(content.getvalue()), final)
+        except OutputError as error:
+            full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+            if not (full and self.may_fail and final.exists()):
+                raise
+            logger.warning("no room for a checkpoint; the training goes on, %s stays as it was", final)
+
+    @staticmethod
+    def _write(content: bytes, final: Path) -> None:
         with atomic_path(final) as temporary:
-            temporary.write_bytes(sealed(content.getvalue()))
+            temporary.write_bytes(content)
             if final.name == LAST and final.exists():
                 with atomic_path(final.with_name(PREVIOUS)) as link:
                     _link_or_copy(final, link)
@@ -96,7 +118,8 @@ class BestAndLast(Checkpoint):
     """Keeps ``best.ckpt`` (highest validation Dice) and ``last.ckpt``.
 
     ``last`` is written after every validation, after the final epoch, every ``minutes`` wherever the
-    training then is, and when a signal ends it. A resumed run continues exactly from there.
+    training then is, and when a signal ends it. A resumed run continues exactly from there. On a disk that
+    is full meanwhile, a training that has checkpoints goes on with those; at its end that is an error.
 
     Args:
         folder: Where the checkpoints go.
@@ -141,7 +164,7 @@ class BestAndLast(Checkpoint):
         wanted = _STOP if self.interruption.asked else _SAVE if self._is_time() else None
         agreed = self._agreement.reached(trainer, wanted)
         if agreed is not None:
-            self._write_last(trainer)
+            self._write_last(trainer, must=agreed == _STOP)
         if agreed == _STOP:
             raise self.interruption.error(self.folder.parent)
 
@@ -158,9 +181,9 @@ class BestAndLast(Checkpoint):
         score = trainer.callback_metrics.get(self.monitor) if self._validated else None
         if score is not None and (self.best_score is None or float(score) > self.best_score):
             self.best_score, self.best_epoch = float(score), trainer.current_epoch
-            trainer.save_checkpoint(self.folder / "best.ckpt")
+            self._write(trainer, "best.ckpt", must=False)
         if due:
-            self._write_last(trainer)
+            self._write_last(trainer, must=stop or trainer.should_stop)
         self._validated = False
         if stop and not trainer.should_stop:
             raise self.interruption.error(self.folder.parent)
@@ -168,9 +191,19 @@ class BestAndLast(Checkpoint):
     def _is_time(self) -> bool:
         return time.monotonic() - self._written_at >= 60.0 * self.minutes
 
-    def _write_last(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(self.folder / LAST)
+    def _write_last(self, trainer: Trainer, *, must: bool) -> None:
+        self._write(trainer, LAST, must=must)
         self._written_at = time.monotonic()
+
+    def _write(self, trainer: Trainer, name: str, *, must: bool) -> None:
+        """Write a checkpoint; unless it ``must`` be written, a full disk leaves that of before.
+
+        Whether it was written only the first process knows: what all processes do does not depend on it.
+        """
+        writer = trainer.strategy.checkpoint_io
+        if isinstance(writer, AtomicCheckpointIO):
+            writer.may_fail = not must
+        trainer.save_checkpoint(self.folder / name)
 
     @staticmethod
     def _any_process(trainer: Trainer, own: bool) -> bool:

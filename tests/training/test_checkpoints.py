@@ -64,6 +64,32 @@ def test_a_full_disk_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert caught.value.where == path
 
 
+def test_on_a_full_disk_a_training_may_go_on_with_the_checkpoint_of_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = AtomicCheckpointIO()
+    writer.may_fail = True
+    write = Path.write_bytes
+
+    def fails(number: int) -> None:
+        def fail(self: Path, content: bytes) -> int:
+            write(self, content[:10])
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "write_bytes", fail)
+
+    fails(errno.ENOSPC)
+    writer.save_checkpoint({"state_dict": {}, "epoch": 4}, path)
+    assert "goes on" in caplog.text
+    assert read_checkpoint(path)["epoch"] == 3
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+    with pytest.raises(OutputError):  # there is none of before
+        writer.save_checkpoint(CONTENT, path.with_name("best.ckpt"))
+    fails(errno.EACCES)
+    with pytest.raises(OutputError):
+        writer.save_checkpoint(CONTENT, path)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not found") as caught:
         read_checkpoint(tmp_path / "last.ckpt")
@@ -114,7 +140,7 @@ class Recorder(SimpleNamespace):
         super().__init__(
             sanity_checking=False, should_stop=False, current_epoch=0, callback_metrics={}, world_size=1
         )
-        self.strategy = SimpleNamespace(broadcast=lambda value: value)
+        self.strategy = SimpleNamespace(broadcast=lambda value: value, checkpoint_io=None)
         self.saved: list[str] = []
 
     def save_checkpoint(self, path: Path) -> None:

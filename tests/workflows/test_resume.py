@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -21,9 +22,9 @@ from brats3d import assembly
 from brats3d.config import FitConfig, save_config
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
-from brats3d.errors import ConfigError, Interrupted, RunError
+from brats3d.errors import ConfigError, Interrupted, RunError, output_error
 from brats3d.metrics import read_metrics_csv
-from brats3d.training.checkpoints import read_checkpoint
+from brats3d.training.checkpoints import AtomicCheckpointIO, read_checkpoint
 from brats3d.training.seeding import BatchSeeds
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.runs import RunFolder
@@ -340,3 +341,22 @@ def test_a_run_keeps_absolute_paths(
     kept = RunFolder(fit(config).run).config()
     assert Path(kept.data.root or "") == phantom_set
     assert Path(kept.folder) == phantom_set.parent / "runs"
+
+
+def test_a_disk_that_is_full_for_a_while(
+    tmp_path: Path, fit_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = {"trainer__max_epochs": 4, "trainer__checkpoint_every_n_minutes": 0.0}
+    whole = fit(fit_config(tmp_path, "whole", **shared))
+    write, writes = AtomicCheckpointIO._write, []
+
+    def sometimes_full(content: bytes, final: Path) -> None:
+        writes.append(final.name)
+        if 3 < len(writes) <= 6:
+            raise output_error(final, OSError(errno.ENOSPC, "full")) from OSError(errno.ENOSPC, "full")
+        write(content, final)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "_write", staticmethod(sometimes_full))
+    run = fit(fit_config(tmp_path, "parts", **shared)).run
+    assert caplog.text.count("no room for a checkpoint") == 3
+    assert_same_state(whole.run, run)
