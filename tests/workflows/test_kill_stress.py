@@ -59,9 +59,7 @@ def test_killed_at_random_moments(tmp_path: Path, fit_config: Callable[..., FitC
         process.join(DEADLINE_S)
     assert kills == KILLS, "the training was over before it had been killed often enough"
     for name in ("best.ckpt", "last.ckpt"):
-        one, two = (
-            read_checkpoint(tmp_path / part / f"checkpoints/{name}.ckpt") for part in ("whole", "parts")
-        )
+        one, two = (read_checkpoint(tmp_path / part / f"checkpoints/{name}") for part in ("whole", "parts"))
         assert one["global_step"] == two["global_step"]
         for part in ("state_dict", "current_model_state", "optimizer_states", "averaging_state"):
             torch.testing.assert_close(one[part], two[part], rtol=0, atol=0, equal_nan=True)
