@@ -11,6 +11,7 @@ from brats3d.benchmarks.memory import benchmark_memory
 from brats3d.benchmarks.metrics import benchmark_metrics
 from brats3d.benchmarks.predict import benchmark_predict
 from brats3d.benchmarks.report import Report
+from brats3d.benchmarks.scaling import benchmark_scaling
 from brats3d.benchmarks.train import benchmark_train
 from brats3d.config import BenchmarkConfig
 from brats3d.errors import ConfigError, OutputError
@@ -24,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType
         "predict": benchmark_predict,
         "train": benchmark_train,
         "memory": benchmark_memory,
+        "scaling": benchmark_scaling,
     }
 )
 """What is imported here is imported by every benchmark: each loads torch and the like when it runs."""

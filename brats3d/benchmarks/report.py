@@ -23,7 +23,8 @@ class Measurement:
         contender: Name.
         says: What it computes, one line.
         wall_ms: Time of every run.
-        cpu_ms: Processor time of every run; less than the wall's where others took the core.
+        cpu_ms: Processor time of every run, less than the wall's where others took the core; NaN where
+            unknown.
         peak_mib: Largest memory of its process, libraries and volumes included; NaN where unknown.
         own_mib: How much of that was added by the run itself.
         versions: Package to version.
@@ -72,10 +73,10 @@ class Section:
             own.contender,
             f"{own.median_ms:.1f}",
             f"{min(own.wall_ms):.1f}..{max(own.wall_ms):.1f}",
-            f"{statistics.median(own.cpu_ms):.1f}",
+            _number(statistics.median(own.cpu_ms), ".1f"),
             f"{self.ratio(own):.2f}",
-            _whole(own.peak_mib),
-            _whole(own.own_mib),
+            _number(own.peak_mib, ".0f"),
+            _number(own.own_mib, ".0f"),
         )
 
 
@@ -133,5 +134,5 @@ class Report:
         }
 
 
-def _whole(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.0f}"
+def _number(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(value, form)

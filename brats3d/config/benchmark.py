@@ -12,7 +12,7 @@ class BenchmarkConfig:
     name: str | None = None
     """What to measure (or the first argument): metrics, the scorers of segmentations,
     predict, loader (training patches), train (optimiser steps of nnU-Net's 3-D U-Net),
-    or memory (peak memory of training and prediction)."""
+    memory (peak memory of training and prediction), or scaling (several training processes)."""
     repeats: int = 7
     """Measurements of each contender, in turn with the others."""
     contenders: tuple[str, ...] = ()
@@ -29,12 +29,15 @@ class BenchmarkConfig:
     nnunet_python: str | None = None
     """Python with the package nnunetv2, which is then measured too (loader, predict, train)."""
     threads: int | None = None
-    """Threads of each contender; by default 1 for metrics and loader, as many as cores for the others."""
+    """Threads of each contender; by default 1 for metrics and loader (scaling: of each process), as many as
+    cores for the others."""
     run: str | None = None
     """predict, memory: the run whose network is used; by default that of the quick start with random weights,
     and with nnunet_python a dynunet, which nnU-Net has, too."""
     recipe: str | None = None
-    """memory: configuration file of the training that is measured, instead of a run."""
+    """memory, scaling: configuration file of the training that is measured; by default the quick start."""
+    processes: tuple[int, ...] = (1, 2)
+    """scaling: numbers of processes to compare; all others are compared with the first."""
     patch: tuple[int, int, int] = (128, 128, 128)
     """loader, train: voxels of a training patch; predict with nnunet_python: of a window, unless a run is
     given."""

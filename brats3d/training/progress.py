@@ -17,7 +17,7 @@ _REFRESH_S = 0.5
 
 
 class TrainingProgress(Callback):
-    """Shows epoch, loss, validation Dice, cases per second and the time left.
+    """Shows epoch, loss, validation Dice, patches per second and the time left.
 
     The loss is read from the device at most twice a second, so that showing it does not hold the
     training up.
@@ -38,6 +38,7 @@ class TrainingProgress(Callback):
         self._shown_at = 0.0
         self._loss = float("nan")
         self._dice = float("nan")
+        self._under_way = False
         self._samples = 0
         self._training_s = 0.0
         self._batch_started_at = 0.0
@@ -67,10 +68,12 @@ class TrainingProgress(Callback):
     ) -> None:
         """Count, and refresh the bar now and then."""
         now = time.monotonic()
-        if not self._samples and trainer.is_global_zero:
+        if self._under_way:
+            self._samples += self.batch_size * trainer.world_size
+            self._training_s += now - self._batch_started_at
+        elif trainer.is_global_zero:
             logger.info("first step after %.1f s", self.clock.elapsed_s)
-        self._samples += self.batch_size * trainer.world_size
-        self._training_s += now - self._batch_started_at
+        self._under_way = True
         self._batch_started_at = now
         if now - self._shown_at >= _REFRESH_S:
             self._shown_at = now
@@ -114,11 +117,11 @@ class TrainingProgress(Callback):
         self._stop()
 
     def samples_per_second(self) -> float:
-        """Training samples per second over all processes, validation not counted."""
+        """Training samples per second over all processes, first step and validations not counted."""
         return self._samples / self._training_s if self._training_s else 0.0
 
     def _text(self) -> str:
-        return f"loss {self._loss:.3f}, Dice {self._dice:.3f}, {self.samples_per_second():.2f} cases/s"
+        return f"loss {self._loss:.3f}, Dice {self._dice:.3f}, {self.samples_per_second():.2f} patches/s"
 
     def _show(self, trainer: Trainer) -> None:
         if self._progress is None or self._task is None:

@@ -111,10 +111,18 @@ def fit(config: FitConfig | None = None) -> FitResult:
     rows = _score(config, run, found.convention, scored, module, machine)
     summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}
     summary["training_minutes"] = round(minutes, 2)
+    summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
     write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
     return FitResult(run.path, tuple(rows), summary)
+
+
+def _patches_per_second(trainer: Trainer) -> float:
+    """Rate of this session over all processes; 0 if it made but one step."""
+    from brats3d.training.progress import TrainingProgress
+
+    return next(own for own in trainer.callbacks if isinstance(own, TrainingProgress)).samples_per_second()
 
 
 def _held_out(cases: Mapping[str, Sequence[Case]]) -> tuple[str | None, Sequence[Case]]:

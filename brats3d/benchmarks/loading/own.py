@@ -65,6 +65,15 @@ def list_of_nnunet(job: Job) -> Ready:
     return _prepared(AS_IN_NNUNET, job, _FOREGROUND_OF_NNUNET)
 
 
+def reading_alone(job: Job) -> Ready:
+    """Patches as they are stored, unchanged."""
+    started = time.perf_counter()
+    cases = _store(job)
+    patches = _patches(job, cases, 0.0, lambda sample, seed: sample, as_stored=True)
+    numbers = itertools.count()
+    return ready(lambda: [patches[next(numbers)] for _ in range(job.patches)], len(cases), started)
+
+
 def _prepared(changes: Mapping[str, Any], job: Job, foreground: float = 0.0) -> Ready:
     from brats3d.transforms.augmentation import build_augmentation
 

@@ -43,6 +43,11 @@ CONTENDERS: Mapping[str, Contender] = MappingProxyType(
             _OURS,
             own.list_of_nnunet_in_batches,
         ),
+        "brats3d-read": Contender(
+            "reading alone: the same patches as they are stored (float16), without random changes",
+            _OURS,
+            own.reading_alone,
+        ),
         "monai": Contender(
             "Dataset with the transforms of MONAI's brain tumour bundle: loads, orients, normalises, "
             "crops to the foreground, crops at random, flips, contrast, brightness",
