@@ -153,13 +153,14 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
 
 
 def _plugins() -> list[Any]:
-    from lightning_fabric.plugins.environments import SLURMEnvironment
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
     from brats3d.training.checkpoints import AtomicCheckpointIO
 
+    # In a batch script of SLURM it may be torchrun that has started the processes.
+    by_srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
     # The job script requeues a job, by the exit code; a training need not know about schedulers.
-    environments = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
-    return [AtomicCheckpointIO(), *environments]
+    return [AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if by_srun else [])]
 
 
 def _loggers(run: Path) -> list[Logger]:

@@ -323,7 +323,8 @@ class FitConfig:
     seed: int = 0
     """Seed of weights, patches and augmentation."""
     resume: str | None = None
-    """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used."""
+    """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used. auto:
+    continue the run `name` if it has a checkpoint, else begin it, for jobs that are started again and again."""
     extend: float | None = None
     """With `resume`: epochs (minutes, if the run has `trainer.max_minutes`) to add to those of the run."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -66,3 +66,19 @@ def check_fraction(value: float, name: str) -> float:
             expected="[0, 1)",
         )
     return float(value)
+
+
+def check_level_dropout(level_dropout: Sequence[float], levels: int) -> tuple[float, ...]:
+    """Return the dropout of each level, finest first, as a tuple; an empty one means none.
+
+    Raises:
+        ConfigError: Neither none nor one per level, or a probability outside [0, 1).
+    """
+    if len(level_dropout) not in (0, levels):
+        raise ConfigError(
+            "level_dropout must have one probability per level of filters",
+            where=f"{PARAMS_KEY}.level_dropout",
+            got=level_dropout,
+            expected=f"{levels} numbers, finest level first, or none",
+        )
+    return tuple(check_fraction(probability, "level_dropout") for probability in level_dropout)

@@ -9,7 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,9 @@ def fit(config: FitConfig | None = None) -> FitResult:
     """
     started_at = time.monotonic()
     config = with_absolute_paths(config or FitConfig())
-    resumed = None
+    resumed, by_name = None, config.resume == "auto"
+    if by_name:
+        config = replace(config, resume=RunFolder.continued(config))
     if config.resume is not None:
         resumed = RunFolder.open(config.resume, folder=config.folder)
         check_resumed(config, resumed.config())
@@ -81,7 +83,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     assembly.check_settings(config)
     pl = _lightning()
     follows = pl.utilities.rank_zero_only.rank > 0
-    run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config))
+    run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config, anew=by_name))
     checkpoint = None if resumed is None else run.resumable()
     found = find_cases(config)
     split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()

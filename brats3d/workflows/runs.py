@@ -56,8 +56,37 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @classmethod
-    def new(cls, config: FitConfig) -> RunFolder:
+    def continued(cls, config: FitConfig) -> str | None:
+        """Run that ``resume: auto`` goes on with, or None where it begins one.
+
+        Processes that train together all find the same: there is no checkpoint before they have met.
+
+        Raises:
+            ConfigError: The run has no name, or would be extended at each start.
+        """
+        if config.name is None:
+            raise ConfigError(
+                "a run that is continued by its name needs one", where="name", remedy="give the run a --name"
+            )
+        if config.extend is not None:
+            raise ConfigError(
+                "each start of the job would extend the run",
+                where="extend",
+                got=config.extend,
+                remedy=f"extend it once, with --resume {config.name}",
+            )
+        run = cls(Path(config.folder) / config.name)
+        # A listing, since network file systems remember for a while that a file was not there.
+        there = {file.name for file in run.checkpoints.glob("*.ckpt")}
+        return str(run.path) if there & {"last.ckpt", f"{_PREVIOUS}.ckpt"} else None
+
+    @classmethod
+    def new(cls, config: FitConfig, *, anew: bool = False) -> RunFolder:
         """Choose the folder of a new run; nothing is written.
+
+        Args:
+            config: Configuration of the run.
+            anew: Remove a run of that name that has no checkpoint: it was killed before.
 
         Raises:
             OutputError: A run of that name exists, or something else is in its place.
@@ -65,6 +94,8 @@ class RunFolder:
         model = config.model
         name = config.name or f"{model.name}{model.spatial_dims}d-{time.strftime('%Y%m%d-%H%M%S')}"
         run = cls(Path(config.folder) / name)
+        if anew and (run.path / "config.yaml").exists() and not run.has_checkpoint():
+            run.discard()
         if (run.path / "config.yaml").exists():
             raise run._exists_already()
         # An unfinished run is removed as a whole: it must not share its folder with anything.
