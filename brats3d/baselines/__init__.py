@@ -1,0 +1,1 @@
+"""Segmentation without training: clustering, thresholds and active contours."""
