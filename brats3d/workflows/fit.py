@@ -103,14 +103,15 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if not follows:
         _announce(run, cases, found)
     _train(trainer, module, data, run, checkpoint)
-    if follows:
-        # The process that leads scores and writes; what called this function shall not do so twice.
-        raise SystemExit(0)
     minutes = clock.elapsed_s / 60
     if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
         module = assembly.build_module(config, found.convention, machine, clock)
     part, scored = _held_out(cases)
-    rows = _score(config, run, found.convention, scored, module, machine)
+    own = scored[trainer.global_rank :: trainer.world_size]
+    rows = _of_all(_score(config, run, found.convention, own, module, machine))
+    if follows:
+        # The process that leads writes; what called this function shall not do so twice.
+        raise SystemExit(0)
     summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}
     summary["training_minutes"] = round(minutes, 2)
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
@@ -118,6 +119,13 @@ def fit(config: FitConfig | None = None) -> FitResult:
     write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
     return FitResult(run.path, tuple(rows), summary)
+
+
+def _of_all(own: list[RegionRow]) -> list[RegionRow]:
+    """Scores of the cases of all processes, sorted by case; each process must ask."""
+    from brats3d.training.processes import of_all_processes
+
+    return sorted((row for part in of_all_processes(own) for row in part), key=lambda row: row.case_id)
 
 
 def _patches_per_second(trainer: Trainer) -> float:

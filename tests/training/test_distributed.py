@@ -26,7 +26,7 @@ COLUMNS = ("train/loss_step", "train/loss_epoch", "val/dice", "val/dice_ET", "va
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("distributed")
-    write_phantoms(made / "data", cases=6, size=(32, 32, 32), seed=3)
+    write_phantoms(made / "data", cases=8, size=(32, 32, 32), seed=3)
     return made
 
 
@@ -38,7 +38,7 @@ def config(folder: Path, name: str, **overrides: Any) -> FitConfig:
         "data__store": str(folder / "store"),
         "data__workers": 0,
         "split__val": 3,  # does not divide
-        "split__test": 1,
+        "split__test": 3,
         "patch__size": [16, 16, 16],
         "patch__batch_size": 4,
         "patch__per_epoch": 12,
@@ -98,6 +98,17 @@ def assert_same_training(found: Path, expected: Path) -> None:
     for name in COLUMNS:
         assert ours[name] == pytest.approx(theirs[name], rel=1e-4), name
     torch.testing.assert_close(weights(found), weights(expected), rtol=1e-4, atol=1e-6)
+    ours, theirs = held_out_scores(found), held_out_scores(expected)
+    assert len(theirs) == 9  # three cases of three regions
+    assert ours == pytest.approx(theirs, abs=1e-3, nan_ok=True)
+
+
+def held_out_scores(run: Path) -> dict[tuple[str, str], float]:
+    with (run / "metrics.csv").open(newline="") as rows:
+        table = list(csv.DictReader(rows))
+    scores = {(row["case_id"], row["region"]): float(row["dice"] or "nan") for row in table}
+    assert len(scores) == len(table)  # none twice
+    return scores
 
 
 @pytest.fixture(scope="module")
