@@ -324,7 +324,7 @@ class FitConfig:
     """Seed of weights, patches and augmentation."""
     resume: str | None = None
     """Run folder to continue (alone or with `last`: the newest one); its own config.yaml is used. auto:
-    continue the run `name` if it has a checkpoint, else begin it, for jobs that are started again and again."""
+    continue the run `name` if it has a checkpoint, else begin it, for jobs that start again by themselves."""
     extend: float | None = None
     """With `resume`: epochs (minutes, if the run has `trainer.max_minutes`) to add to those of the run."""
     data: DataConfig = field(default_factory=DataConfig)
