@@ -207,7 +207,9 @@ class LossConfig:
     """The training loss."""
 
     name: str = "dice_ce"
-    """dice, cross_entropy, dice_ce, focal, tversky, focal_tversky or generalized_dice."""
+    """dice, cross_entropy, dice_ce, focal, dice_focal, tversky, focal_tversky, generalized_dice, unified_focal,
+    symmetric_unified_focal, matthews, boundary, or compound: a sum of these by `params.terms`, such as
+    {dice: 1, boundary: 0.01}."""
     params: dict[str, Any] = field(default_factory=dict)
     """Parameters of the loss."""
 

@@ -11,30 +11,13 @@ from typing import Any
 
 from torch import nn
 
-from brats3d.losses.cross_entropy import CrossEntropy
+from brats3d.losses.compound import build_compound
 from brats3d.losses.deep_supervision import DeepSupervisionLoss
-from brats3d.losses.dice import Dice
-from brats3d.losses.dice_ce import build_dice_ce
-from brats3d.losses.dice_focal import build_dice_focal
 from brats3d.losses.float32_loss import PARAMS_KEY
-from brats3d.losses.focal import Focal
-from brats3d.losses.focal_tversky import FocalTversky
-from brats3d.losses.generalized_dice import GeneralizedDice
-from brats3d.losses.tversky import Tversky
+from brats3d.losses.terms import TERMS
 from brats3d.registry import check_params, look_up
 
-LOSSES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {
-        "dice": Dice,
-        "cross_entropy": CrossEntropy,
-        "dice_ce": build_dice_ce,
-        "focal": Focal,
-        "dice_focal": build_dice_focal,
-        "tversky": Tversky,
-        "focal_tversky": FocalTversky,
-        "generalized_dice": GeneralizedDice,
-    }
-)
+LOSSES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType({**TERMS, "compound": build_compound})
 
 HEADS: Mapping[str, str] = MappingProxyType({"sigmoid": "one channel per region", "softmax": "per class"})
 

@@ -16,7 +16,7 @@ from brats3d.losses import LOSSES, build_loss
 PROCESSES = 2
 SHAPE = (4, 3, 6, 5, 4)
 WEIGHTS = [1.0, 3.0, 0.5]
-OVERLAP = [name for name in LOSSES if name not in ("cross_entropy", "focal")]
+OVERLAP = [name for name in LOSSES if name not in ("cross_entropy", "focal", "boundary", "compound")]
 
 
 def _parameters() -> list[tuple[str, str, dict[str, Any]]]:

@@ -12,30 +12,13 @@ from typing import Any
 
 from torch import nn
 
-from scripts.core.losses.cross_entropy import CrossEntropy
+from scripts.core.losses.compound import build_compound
 from scripts.core.losses.deep_supervision import DeepSupervisionLoss
-from scripts.core.losses.dice import Dice
-from scripts.core.losses.dice_ce import build_dice_ce
-from scripts.core.losses.dice_focal import build_dice_focal
 from scripts.core.losses.float32_loss import PARAMS_KEY
-from scripts.core.losses.focal import Focal
-from scripts.core.losses.focal_tversky import FocalTversky
-from scripts.core.losses.generalized_dice import GeneralizedDice
-from scripts.core.losses.tversky import Tversky
+from scripts.core.losses.terms import TERMS
 from scripts.core.registry import check_params, look_up
 
-LOSSES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {
-        "dice": Dice,
-        "cross_entropy": CrossEntropy,
-        "dice_ce": build_dice_ce,
-        "focal": Focal,
-        "dice_focal": build_dice_focal,
-        "tversky": Tversky,
-        "focal_tversky": FocalTversky,
-        "generalized_dice": GeneralizedDice,
-    }
-)
+LOSSES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType({**TERMS, "compound": build_compound})
 
 HEADS: Mapping[str, str] = MappingProxyType({"sigmoid": "one channel per region", "softmax": "per class"})
 
