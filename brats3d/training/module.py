@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torchmetrics.aggregation import MeanMetric
 
 from brats3d.data.store import StoredCase
 from brats3d.errors import Brats3dError
@@ -99,6 +100,9 @@ class SegmentationModule(pl.LightningModule):
         self.class_table = class_table
         self.clock = clock
         self.compile_mode = compile_mode
+        # Of the whole epoch, as Lightning forgets what was logged before a checkpoint in its middle. Values
+        # are the same on all processes; a look for NaN would hold the GPU up at every step.
+        self.epoch_loss = MeanMetric(nan_strategy="disable", sync_on_compute=False)
         self._lr = optimisation.lr
         self._training_forward: Forward | None = None
         self._case_dice: dict[str, list[float]] = {}
@@ -153,7 +157,9 @@ class SegmentationModule(pl.LightningModule):
         logits = (self._training_forward or self.network)(batch["image"])
         loss: Tensor = self.loss(logits, self.head.target(batch["classes"]))
         shared = mean_over_processes(loss)  # what a process of its own would have with all their batches
-        self.log("train/loss", shared, on_step=True, on_epoch=True, batch_size=len(batch["image"]))
+        self.epoch_loss.update(shared.float())
+        self.log("train/loss_step", shared, on_step=True, on_epoch=False)
+        self.log("train/loss_epoch", self.epoch_loss, on_step=False, on_epoch=True)
         return loss
 
     def _compiled(self, example: Tensor) -> Forward:
@@ -240,7 +246,8 @@ class SegmentationModule(pl.LightningModule):
             self._validations_since_best = 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the plateau schedule."""
+        """Keep the state of the plateau schedule, and the loss of the epoch so far."""
+        checkpoint["epoch_loss"] = {"sum": self.epoch_loss.mean_value, "steps": self.epoch_loss.weight}
         checkpoint["plateau"] = {
             "scale": self._plateau_scale,
             "best_dice": self._best_dice,
@@ -248,7 +255,10 @@ class SegmentationModule(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the state of the plateau schedule."""
+        """Restore what :meth:`on_save_checkpoint` kept."""
+        if (loss := checkpoint.get("epoch_loss")) is not None:  # older versions did not keep it
+            self.epoch_loss.mean_value = loss["sum"].to(self.device)
+            self.epoch_loss.weight = loss["steps"].to(self.device)
         state = checkpoint["plateau"]
         self._plateau_scale = state["scale"]
         self._best_dice = state["best_dice"]

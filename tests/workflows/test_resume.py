@@ -211,6 +211,7 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
     overrides: dict,
     place: tuple[int, int],
     kept_batches: int,
+    logged: Logged,
 ) -> None:
     shared = {
         "trainer__max_epochs": 3,
@@ -238,6 +239,8 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
     resumed = fit(FitConfig(resume=str(run)))
     assert_same_state(whole.run, run)
     assert resumed.rows == whole.rows
+    # The loss of the epoch that was interrupted is that of all its batches.
+    assert logged(run, "train/loss_epoch") == logged(whole.run, "train/loss_epoch")
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
