@@ -13,7 +13,19 @@ from typing import Any
 from torch import nn
 
 from brats3d.errors import ConfigError
-from brats3d.models import attention_unet, dynunet, residual_unet, segresnet, swin_unetr, unet
+from brats3d.models import (
+    attention_unet,
+    dynunet,
+    fcn,
+    residual_unet,
+    segnet,
+    segresnet,
+    swin_unetr,
+    transunet,
+    two_path,
+    unet,
+    unet_plus_plus,
+)
 from brats3d.models.architecture import PARAMS_KEY, Architecture
 from brats3d.models.cpu_kernels import adapt_to_cpu
 from brats3d.models.heads import Head
@@ -28,6 +40,11 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
         "dynunet": dynunet.ARCHITECTURE,
         "segresnet": segresnet.ARCHITECTURE,
         "swin_unetr": swin_unetr.ARCHITECTURE,
+        "unet_plus_plus": unet_plus_plus.ARCHITECTURE,
+        "transunet": transunet.ARCHITECTURE,
+        "segnet": segnet.ARCHITECTURE,
+        "fcn": fcn.ARCHITECTURE,
+        "two_path": two_path.ARCHITECTURE,
     }
 )
 

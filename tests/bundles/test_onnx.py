@@ -31,6 +31,11 @@ TINY: dict[str, dict[str, Any]] = {
     "dynunet": {"filters": [4, 6, 8]},
     "segresnet": {"filters": [4, 8], "blocks_down": [1, 1], "blocks_up": [1]},
     "swin_unetr": {"feature_size": 12, "num_heads": [2, 2, 2, 2], "window_size": 4, "depths": [1, 1, 1, 1]},
+    "unet_plus_plus": {"filters": [4, 6, 8]},
+    "transunet": {"filters": [4, 6, 8], "hidden_size": 8, "layers": 1, "heads": 2, "positions": 4},
+    "segnet": {"filters": [4, 6]},
+    "fcn": {"filters": [4, 6, 8]},
+    "two_path": {"filters": [4, 6], "merging": [8], "factor": 2},
 }
 
 

@@ -24,9 +24,14 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     "dynunet": {"filters": [4, 6, 8, 8]},
     "segresnet": {"filters": [4, 8], "blocks_down": [1, 2], "blocks_up": [1]},
     "swin_unetr": {"feature_size": 12, "num_heads": [2, 2, 2, 2], "window_size": 4, "depths": [2, 1, 1, 1]},
+    "unet_plus_plus": {"filters": [4, 6, 8]},
+    "transunet": {"filters": [4, 6, 8], "hidden_size": 8, "layers": 1, "heads": 2, "positions": 3},
+    "segnet": {"filters": [4, 6], "convolutions": [1, 2]},
+    "fcn": {"filters": [4, 6, 8]},
+    "two_path": {"filters": [4, 6], "merging": [8], "factor": 3},
 }
 UNETS = ("unet", "attention_unet", "residual_unet", "dynunet")
-CONVOLUTIONAL = (*UNETS, "segresnet")
+CONVOLUTIONAL = (*UNETS, "segresnet", "unet_plus_plus", "segnet", "fcn")
 TRACED_ONLY = ("swin_unetr",)  # MONAI's transformer cannot be scripted
 CHANNELS_IN, CHANNELS_OUT = 4, 3
 
@@ -328,6 +333,11 @@ class TestPatchSize:
             "dynunet": 32,
             "segresnet": 8,
             "swin_unetr": 32,
+            "unet_plus_plus": 16,
+            "transunet": 16,
+            "segnet": 16,
+            "fcn": 8,
+            "two_path": 3,
         }
 
 

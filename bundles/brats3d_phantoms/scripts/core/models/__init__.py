@@ -14,7 +14,19 @@ from typing import Any
 from torch import nn
 
 from scripts.core.errors import ConfigError
-from scripts.core.models import attention_unet, dynunet, residual_unet, segresnet, swin_unetr, unet
+from scripts.core.models import (
+    attention_unet,
+    dynunet,
+    fcn,
+    residual_unet,
+    segnet,
+    segresnet,
+    swin_unetr,
+    transunet,
+    two_path,
+    unet,
+    unet_plus_plus,
+)
 from scripts.core.models.architecture import PARAMS_KEY, Architecture
 from scripts.core.models.cpu_kernels import adapt_to_cpu
 from scripts.core.models.heads import Head
@@ -29,6 +41,11 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
         "dynunet": dynunet.ARCHITECTURE,
         "segresnet": segresnet.ARCHITECTURE,
         "swin_unetr": swin_unetr.ARCHITECTURE,
+        "unet_plus_plus": unet_plus_plus.ARCHITECTURE,
+        "transunet": transunet.ARCHITECTURE,
+        "segnet": segnet.ARCHITECTURE,
+        "fcn": fcn.ARCHITECTURE,
+        "two_path": two_path.ARCHITECTURE,
     }
 )
 

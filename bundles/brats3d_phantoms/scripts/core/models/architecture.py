@@ -36,6 +36,11 @@ class Architecture:
         return defaults | dict(params)
 
 
+def without_pretrained(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without the file that weights start from, which a trained network can do without."""
+    return {name: value for name, value in params.items() if name != "pretrained"}
+
+
 def check_filters(filters: Sequence[int], minimum_depth: int = 2) -> tuple[int, ...]:
     """Return the channels per level, finest first, as a tuple.
 
@@ -67,3 +72,19 @@ def check_fraction(value: float, name: str) -> float:
             expected="[0, 1)",
         )
     return float(value)
+
+
+def check_level_dropout(level_dropout: Sequence[float], levels: int) -> tuple[float, ...]:
+    """Return the dropout of each level, finest first, as a tuple; an empty one means none.
+
+    Raises:
+        ConfigError: Neither none nor one per level, or a probability outside [0, 1).
+    """
+    if len(level_dropout) not in (0, levels):
+        raise ConfigError(
+            "level_dropout must have one probability per level of filters",
+            where=f"{PARAMS_KEY}.level_dropout",
+            got=level_dropout,
+            expected=f"{levels} numbers, finest level first, or none",
+        )
+    return tuple(check_fraction(probability, "level_dropout") for probability in level_dropout)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scripts.core.models.architecture import PARAMS_KEY
 from scripts.core.models.layers import (
     activation_layer,
     convolution,
@@ -17,6 +19,7 @@ from scripts.core.models.layers import (
     normalisation_layer,
     transposed_convolution,
 )
+from scripts.core.registry import look_up
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,27 @@ class AttentionGate(nn.Module):
         return skip * gate.to(skip.dtype)  # interpolation leaves reduced precision under autocast
 
 
+def _transposed(design: BlockDesign, inputs: int, outputs: int, stride: Sequence[int]) -> nn.Module:
+    return transposed_convolution(design.spatial_dims, inputs, outputs, stride)
+
+
+def _repeated(design: BlockDesign, inputs: int, outputs: int, stride: Sequence[int]) -> nn.Module:
+    """Repeat values, then convolve with a kernel as large as the stride; zeros are added at the far ends."""
+    dims = design.spatial_dims
+    kind = nn.ConstantPad3d if dims == 3 else nn.ConstantPad2d
+    ends = [side for step in reversed(stride) for side in (0, step - 1)]  # the last axis comes first
+    return nn.Sequential(
+        nn.Upsample(scale_factor=tuple(float(step) for step in stride), mode="nearest"),
+        kind(tuple(ends), 0.0),
+        design.unit(inputs, outputs, stride, (1,) * dims),
+        activation_layer(design.activation),
+    )
+
+
+Upsampling = Callable[[BlockDesign, int, int, Sequence[int]], nn.Module]
+UPSAMPLINGS: Mapping[str, Upsampling] = MappingProxyType({"transposed": _transposed, "nearest": _repeated})
+
+
 class UpStage(nn.Module):
     """One decoder level: up-sampling, optional attention gate, concatenation, block."""
 
@@ -135,11 +159,14 @@ class UpStage(nn.Module):
         kernel: Sequence[int],
         stride: Sequence[int],
         *,
+        upsampling: str = "transposed",
         attention: bool,
     ) -> None:
         """Make a stage from ``inputs`` coarse channels to ``outputs`` channels like its skip."""
         super().__init__()
-        self.up = transposed_convolution(design.spatial_dims, inputs, outputs, stride)
+        self.up = look_up(UPSAMPLINGS, upsampling, f"{PARAMS_KEY}.upsampling")(
+            design, inputs, outputs, stride
+        )
         self.gate = AttentionGate(design, outputs, inputs, stride) if attention else None
         self.block = design.block(2 * outputs, outputs, kernel, (1,) * design.spatial_dims)
 

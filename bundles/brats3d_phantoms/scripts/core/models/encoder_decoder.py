@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting, is_tracing
+from torch.jit import is_scripting
 
-from scripts.core.errors import ConfigError
 from scripts.core.models.architecture import PARAMS_KEY
 from scripts.core.models.blocks import BlockDesign, UpStage
 from scripts.core.models.layers import convolution, initialise_he
+from scripts.core.models.sides import check_sides
 from scripts.core.registry import look_up
 
 POOLINGS: Mapping[int, type[nn.Module]] = MappingProxyType({2: nn.MaxPool2d, 3: nn.MaxPool3d})
@@ -39,8 +38,11 @@ class EncoderDecoder(nn.Module):
         kernels: Sequence[Sequence[int]],
         *,
         downsampling: str,
+        upsampling: str = "transposed",
         attention: bool = False,
         deep_supervision: bool = False,
+        level_dropout: Sequence[float] = (),
+        bridge: nn.Module | None = None,
     ) -> None:
         """Build the network.
 
@@ -52,11 +54,14 @@ class EncoderDecoder(nn.Module):
             strides: Down-sampling per axis between neighbouring levels, one fewer than levels.
             kernels: Kernel sides of each level.
             downsampling: ``stride`` (strided convolution) or ``maxpool``.
+            upsampling: ``transposed`` or ``nearest``, see :data:`~brats3d.models.blocks.UPSAMPLINGS`.
             attention: Whether skips pass an attention gate.
             deep_supervision: Whether all but the two coarsest levels have a head in training.
+            level_dropout: Probability of dropping a value after the encoder's block of each level.
+            bridge: What the coarsest features ``(B, filters[-1], *S)`` pass; it keeps their shape.
 
         Raises:
-            ConfigError: Unknown down-sampling, normalisation or activation.
+            ConfigError: Unknown down-sampling, up-sampling, normalisation or activation.
         """
         super().__init__()
         dims = design.spatial_dims
@@ -70,7 +75,17 @@ class EncoderDecoder(nn.Module):
             block = design.block(fine, coarse, kernels[level + 1], one if pool else stride)
             stage = nn.Sequential(POOLINGS[dims](tuple(stride)), block) if pool else block
             self.encoder.append(stage)
-            self.decoder.insert(0, UpStage(design, coarse, fine, kernels[level], stride, attention=attention))
+            up = UpStage(
+                design, coarse, fine, kernels[level], stride, upsampling=upsampling, attention=attention
+            )
+            self.decoder.insert(0, up)
+        self.dropouts = nn.ModuleList(
+            [
+                nn.Dropout(level_dropout[level]) if level_dropout else nn.Identity()
+                for level in range(len(filters))
+            ]
+        )
+        self.bridge = nn.Identity() if bridge is None else bridge
         heads = max(1, len(filters) - 2) if deep_supervision else 1
         initialise_he(self)
         self.heads = nn.ModuleList(
@@ -84,12 +99,12 @@ class EncoderDecoder(nn.Module):
             ConfigError: A side of ``x`` is not divisible by the stride of the network.
         """
         if not is_scripting():
-            self._check_sides(x)
+            check_sides(x, self.multiple)
         skips: list[Tensor] = []
-        for stage in self.encoder:
-            x = stage(x)
+        for stage, dropout in zip(self.encoder, self.dropouts, strict=True):
+            x = dropout(stage(x))
             skips.append(x)
-        skips.pop()
+        x = self.bridge(skips.pop())
         supervised = self.training and len(self.heads) > 1
         features: list[Tensor] = []
         for stage in self.decoder:
@@ -105,19 +120,6 @@ class EncoderDecoder(nn.Module):
         if supervised:
             return logits
         return logits[0]
-
-    @torch.jit.unused
-    def _check_sides(self, x: Tensor) -> None:
-        if is_tracing() or torch.compiler.is_compiling():
-            return
-        sides = tuple(x.shape[2:])
-        if any(side % step for side, step in zip(sides, self.multiple, strict=True)):
-            raise ConfigError(
-                "the image does not fit the down-sampling of the network",
-                got=f"sides {sides}",
-                expected=f"sides divisible by {tuple(self.multiple)}",
-                remedy="pad the image, or predict with a sliding window",
-            )
 
 
 def multiple_of(strides: Sequence[Sequence[int]], spatial_dims: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from scripts.core.models.architecture import Architecture, check_filters, check_fraction
+from scripts.core.models.architecture import Architecture, check_filters, check_fraction, check_level_dropout
 from scripts.core.models.blocks import BlockDesign
 from scripts.core.models.encoder_decoder import EncoderDecoder, isotropic, multiple_of_halvings
 
@@ -21,7 +21,9 @@ def build_unet(
     activation: str = "leakyrelu",
     normalisation: str = "instance",
     dropout: float = 0.0,
+    level_dropout: Sequence[float] = (),
     downsampling: str = "maxpool",
+    upsampling: str = "transposed",
     deep_supervision: bool = False,
 ) -> nn.Module:
     """Build a U-Net with two convolutions per level.
@@ -34,7 +36,11 @@ def build_unet(
         activation: ``relu``, ``prelu`` or ``leakyrelu``.
         normalisation: ``instance``, ``batch`` or ``none``.
         dropout: Probability of dropping a channel after each convolution.
+        level_dropout: Probability of dropping a value after the encoder's two convolutions of each level,
+            finest first; ``[0, 0, 0, 0, 0.2]`` drops between encoder and decoder alone.
         downsampling: ``maxpool`` or ``stride`` (strided convolution).
+        upsampling: ``transposed`` (transposed convolution) or ``nearest`` (each value repeated, then a
+            convolution as wide as the stride, normalised and activated).
         deep_supervision: Whether coarser levels are supervised in training, too.
 
     Raises:
@@ -52,7 +58,9 @@ def build_unet(
         isotropic(2, spatial_dims, len(filters) - 1),
         isotropic(3, spatial_dims, len(filters)),
         downsampling=downsampling,
+        upsampling=upsampling,
         deep_supervision=deep_supervision,
+        level_dropout=check_level_dropout(level_dropout, len(filters)),
     )
 
 
