@@ -44,13 +44,20 @@ def build_head(config: FitConfig, convention: LabelConvention) -> Head:
     return Head(config.model.head, convention.class_table)
 
 
-def build_network(config: FitConfig, head: Head) -> nn.Module:
+def build_network(config: FitConfig, head: Head, *, pretrained: bool = False) -> nn.Module:
     """Network with freshly drawn weights.
+
+    Args:
+        config: Configuration of the run.
+        head: Meaning of the output.
+        pretrained: Whether weights shall come from the file ``model.params.pretrained``, if there is one;
+            not where a checkpoint follows, so that a run does not need that file again.
 
     Raises:
         ConfigError: Unknown name or parameter, or a patch size the network cannot take.
     """
     from brats3d import models
+    from brats3d.models.architecture import without_pretrained
 
     chosen = config.model
     for key, size in (("patch.size", config.patch.size), ("inference.window", config.inference.window)):
@@ -68,7 +75,7 @@ def build_network(config: FitConfig, head: Head) -> nn.Module:
         spatial_dims=chosen.spatial_dims,
         in_channels=len(config.data.modalities),
         out_channels=head.out_channels,
-        params=chosen.params,
+        params=chosen.params if pretrained else without_pretrained(chosen.params),
     )
 
 

@@ -25,7 +25,12 @@ SHARDED = "fsdp2"
 
 
 def build_module(
-    config: FitConfig, convention: LabelConvention, machine: Hardware, clock: Clock
+    config: FitConfig,
+    convention: LabelConvention,
+    machine: Hardware,
+    clock: Clock,
+    *,
+    pretrained: bool = False,
 ) -> SegmentationModule:
     """Network, loss, optimiser and validation, ready for Lightning's ``Trainer``.
 
@@ -34,6 +39,7 @@ def build_module(
         convention: Names the regions.
         machine: Device, and precision of the validation.
         clock: The training clock.
+        pretrained: Whether the network starts from ``model.params.pretrained``: for a new run only.
 
     Raises:
         ConfigError: An unknown name or parameter anywhere in model, loss or optimisation.
@@ -51,7 +57,7 @@ def build_module(
     sharded = config.trainer.strategy == SHARDED
     mode = None if sharded else compile_mode(config.trainer.compile, machine.device)
     network = lay_out(
-        build_network(config, head),
+        build_network(config, head, pretrained=pretrained),
         config.model.spatial_dims,
         device=machine.device,
         compiled=mode is not None,

@@ -35,6 +35,11 @@ class Architecture:
         return defaults | dict(params)
 
 
+def without_pretrained(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without the file that weights start from, which a trained network can do without."""
+    return {name: value for name, value in params.items() if name != "pretrained"}
+
+
 def check_filters(filters: Sequence[int], minimum_depth: int = 2) -> tuple[int, ...]:
     """Return the channels per level, finest first, as a tuple.
 

@@ -92,7 +92,7 @@ def fit(config: FitConfig | None = None) -> FitResult:
     pl.seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
-    module = assembly.build_module(config, found.convention, machine, clock)
+    module = assembly.build_module(config, found.convention, machine, clock, pretrained=resumed is None)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     data = _prepare(config, cases, trainer.strategy.root_device)
     # Only now, when nothing about data and settings can fail any more, there is a run.
