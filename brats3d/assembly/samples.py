@@ -89,6 +89,7 @@ def _training_set(
     shared: dict[str, Any] = {
         "size": config.patch.size,
         "foreground": config.patch.foreground,
+        "empty": config.patch.empty,
         "augmentation": defer if _augments_batches(config) else build_augmentation(config),
         "seed": config.seed,
         "device": device,

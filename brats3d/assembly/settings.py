@@ -33,6 +33,7 @@ def _checks(config: FitConfig) -> Iterator[_Check]:
     fills_a_batch = patch.per_epoch >= patch.batch_size
     yield "patch.per_epoch", patch.per_epoch, fills_a_batch, f"patch.batch_size ({patch.batch_size}) or more"
     yield "patch.foreground", patch.foreground, 0 <= patch.foreground <= 1, "a share from 0 to 1"
+    yield "patch.empty", patch.empty, 0 <= patch.empty <= 1, "a share from 0 to 1"
 
     yield "optim.lr", optim.lr, 0 < optim.lr < float("inf"), "a positive number"
     yield "optim.weight_decay", optim.weight_decay, optim.weight_decay >= 0, "0 or more"

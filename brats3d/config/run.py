@@ -127,7 +127,9 @@ class PatchConfig:
     per_epoch: int = 40
     """Patches per epoch over all processes."""
     foreground: float = 0.5
-    """Share of patches centred on a tumour voxel (a class drawn evenly)."""
+    """Share of patches centred on a tumour voxel (a class drawn evenly); of slices, that go through one."""
+    empty: float = 1.0
+    """Share of the other patches (slices) that is kept where they show no tumour; 0 leaves them out."""
 
 
 @dataclass(frozen=True)

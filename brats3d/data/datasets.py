@@ -23,6 +23,8 @@ Sample = dict[str, Tensor]
 Augmentation = Callable[[Any, int], Any]
 Mixing = Callable[[Any, Any, int], Any]
 
+_MOST_DRAWS = 50
+
 
 class RunningSampler(Sampler[int]):
     """Running numbers of samples: epoch ``e`` yields ``e * length`` and on, shared out over ranks.
@@ -62,6 +64,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         *,
         size: Sequence[int],
         foreground: float,
+        empty: float = 1.0,
         augmentation: Augmentation,
         seed: int,
         mixing: Mixing | None = None,
@@ -74,6 +77,8 @@ class _RandomSamples(Dataset[Sample], ABC):
             cases: Prepared cases.
             size: Size of a sample in voxels.
             foreground: Share of samples centred on a tumour voxel.
+            empty: Share of the others that are kept where they show no tumour; instead of one that is
+                not kept, another is drawn. Cases without tumour have their samples as they come.
             augmentation: Called with a sample and a seed.
             seed: Seed of everything drawn.
             mixing: Called before it with a sample, one of another case, and a seed.
@@ -85,6 +90,7 @@ class _RandomSamples(Dataset[Sample], ABC):
         self.cases = list(cases)
         self.size = tuple(size)
         self.foreground = foreground
+        self.empty = empty
         self.augmentation = augmentation
         self.seed = seed
         self.mixing = mixing
@@ -105,7 +111,21 @@ class _RandomSamples(Dataset[Sample], ABC):
     def _draw(self, index: int, generator: np.random.Generator) -> Sample:
         case = self.cases[index]
         centre = self._foreground_voxel(case, generator) if generator.random() < self.foreground else None
-        return self._read(case, centre, generator)
+        place = self._place(case, centre, generator)
+        if centre is None and self.empty < 1:
+            place = self._thinned_out(case, place, generator)
+        return self._read(case, place)
+
+    def _thinned_out(self, case: StoredCase, place: Any, generator: np.random.Generator) -> Any:
+        """Keep a place that shows tumour; one that shows none now and then, else choose another."""
+        if not self._eligible(case):
+            return place
+        for _ in range(_MOST_DRAWS):
+            if self._shows_tumour(case, place) or generator.random() < self.empty:
+                return place
+            place = self._place(case, None, generator)
+        # Tumour so small that chance does not find it.
+        return self._place(case, self._foreground_voxel(case, generator), generator)
 
     def _foreground_voxel(self, case: StoredCase, generator: np.random.Generator) -> NDArray[np.int16] | None:
         positions = self._eligible(case)
@@ -118,29 +138,45 @@ class _RandomSamples(Dataset[Sample], ABC):
         return list(case.foreground.values())
 
     @abstractmethod
-    def _read(
+    def _place(
         self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
-    ) -> Sample:
-        """Read one sample of a case, around ``centre`` or at a random place."""
+    ) -> Any:
+        """Choose the place of a sample of a case: around ``centre``, or at random."""
+
+    @abstractmethod
+    def _shows_tumour(self, case: StoredCase, place: Any) -> bool:
+        """Whether a sample from there has a voxel that is not background."""
+
+    @abstractmethod
+    def _read(self, case: StoredCase, place: Any) -> Sample:
+        """Read one sample of a case."""
 
 
 class PatchDataset(_RandomSamples):
     """Random 3-D patches; a share of them is centred on a tumour voxel."""
 
-    def _read(
+    def _place(
         self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
-    ) -> Sample:
-        image, classes = case.image(), case.classes()
-        corner = [
+    ) -> list[int]:
+        """Choose the first voxel of a patch along each axis."""
+        return [
             _corner(extent, side, None if centre is None else int(centre[axis]), generator)
-            for axis, (extent, side) in enumerate(zip(classes.shape, self.size, strict=True))
+            for axis, (extent, side) in enumerate(zip(case.classes().shape, self.size, strict=True))
         ]
-        read = cut_box if isinstance(image, Tensor) else read_box
+
+    def _shows_tumour(self, case: StoredCase, place: list[int]) -> bool:
+        return bool(self._cut(case.classes(), place, np.uint8).any())
+
+    def _read(self, case: StoredCase, place: list[int]) -> Sample:
         sample = {
-            "image": _tensor(read(image, corner, self.size, self.dtype)),
-            "classes": _tensor(read(classes, corner, self.size, np.uint8))[None],
+            "image": _tensor(self._cut(case.image(), place, self.dtype)),
+            "classes": _tensor(self._cut(case.classes(), place, np.uint8))[None],
         }
         return {key: value.to(self.device) for key, value in sample.items()}
+
+    def _cut(self, array: Any, corner: list[int], dtype: DTypeLike) -> Any:
+        cut = cut_box if isinstance(array, Tensor) else read_box
+        return cut(array, corner, self.size, dtype)
 
 
 class SliceDataset(_RandomSamples):
@@ -154,6 +190,7 @@ class SliceDataset(_RandomSamples):
         ranges: Sequence[tuple[int, int]],
         size: Sequence[int],
         foreground: float,
+        empty: float = 1.0,
         augmentation: Augmentation,
         seed: int,
         device: torch.device | str = "cpu",
@@ -165,13 +202,20 @@ class SliceDataset(_RandomSamples):
             axis: Array axis that is sliced, 0 to 2.
             ranges: For each case, the first slice and the one after the last that may be drawn.
             size: Height and width that slices are resized to.
-            foreground: Share of slices that show tumour.
+            foreground: Share of slices that go through a tumour voxel that was drawn; others may too.
+            empty: Share of the others that are kept where they show no tumour.
             augmentation: Called with a sample and a seed.
             seed: Seed of everything drawn.
             device: Where samples are handed over.
         """
         super().__init__(
-            cases, size=size, foreground=foreground, augmentation=augmentation, seed=seed, device=device
+            cases,
+            size=size,
+            foreground=foreground,
+            empty=empty,
+            augmentation=augmentation,
+            seed=seed,
+            device=device,
         )
         self.axis = axis
         self.ranges = dict(zip((case.case_id for case in cases), ranges, strict=True))
@@ -182,12 +226,21 @@ class SliceDataset(_RandomSamples):
         kept = [p[(p[:, axis] >= first) & (p[:, axis] < end)] for p in case.foreground.values()]
         return [positions for positions in kept if len(positions)]
 
-    def _read(
+    def _place(
         self, case: StoredCase, centre: NDArray[np.int16] | None, generator: np.random.Generator
-    ) -> Sample:
+    ) -> int:
+        """Choose a slice."""
         first, end = self.ranges[case.case_id]
-        index = int(generator.integers(first, end)) if centre is None else int(centre[self.axis])
-        plane = tuple(index if axis == self.axis else slice(None) for axis in range(3))
+        return int(generator.integers(first, end)) if centre is None else int(centre[self.axis])
+
+    def _shows_tumour(self, case: StoredCase, place: int) -> bool:
+        return bool(case.classes()[self._plane(place)].any())
+
+    def _plane(self, place: int) -> tuple[Any, ...]:
+        return tuple(place if axis == self.axis else slice(None) for axis in range(3))
+
+    def _read(self, case: StoredCase, place: int) -> Sample:
+        plane = self._plane(place)
         image, classes = (
             _tensor(part) for part in (case.image()[(slice(None), *plane)], case.classes()[plane])
         )

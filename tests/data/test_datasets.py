@@ -181,6 +181,59 @@ def test_a_case_without_tumour_gives_samples_all_the_same(make, cases: list[Stor
     assert not dataset[0]["classes"].any()
 
 
+SMALL = (5, 5, 5)  # about one patch in ten shows tumour
+
+
+CHANGES = {patches: {"size": SMALL}, slices: {"ranges": [(0, SHAPES[0][2])], "size": SHAPES[0][:2]}}
+
+
+def counted(dataset: PatchDataset | SliceDataset, samples: int = 250) -> float:
+    """Share of samples that show tumour."""
+    return sum(bool(dataset[number]["classes"].any()) for number in range(samples)) / samples
+
+
+@pytest.mark.parametrize("make", [patches, slices])
+@pytest.mark.parametrize("empty", [0.0, 0.1, 0.5])
+def test_empty_samples_are_kept_as_often_as_they_shall(make, empty: float, cases: list[StoredCase]) -> None:
+    changes = CHANGES[make]
+    shown = counted(make(cases[:1], foreground=0.0, **changes))
+    assert 0.05 < shown < 0.5
+    found = counted(make(cases[:1], foreground=0.0, empty=empty, **changes))
+    assert abs(found - shown / (shown + (1 - shown) * empty)) < 0.1 * (empty > 0) + 1e-9
+
+
+@pytest.mark.parametrize("make", [patches, slices])
+def test_both_shares_together(make, cases: list[StoredCase]) -> None:
+    changes = CHANGES[make]
+    alone = counted(make(cases[:1], foreground=0.0, empty=0.2, **changes))
+    assert abs(counted(make(cases[:1], foreground=0.4, empty=0.2, **changes)) - (0.4 + 0.6 * alone)) < 0.12
+
+
+@pytest.mark.parametrize("make", [patches, slices])
+def test_samples_are_reproducible_also_where_empty_ones_are_left_out(make, cases: list[StoredCase]) -> None:
+    changes = {"foreground": 0.3, "empty": 0.2, **({} if make is slices else {"size": SMALL})}
+    first, again = make(cases, **changes), make(cases, **changes)
+    assert all(equal(first[number], again[number]) for number in (40, 7, 23, 8, 3))
+    loader = DataLoader(again, batch_size=2, sampler=RunningSampler(12), num_workers=2)
+    found = torch.cat([batch["image"] for batch in loader])
+    torch.testing.assert_close(found, torch.stack([first[number]["image"] for number in range(12)]))
+
+
+@pytest.mark.parametrize("make", [patches, slices])
+def test_a_case_without_tumour_has_empty_samples_whatever_is_left_out(make, cases: list[StoredCase]) -> None:
+    changes = {"ranges": [(0, SHAPES[2][2])]} if make is slices else {}
+    assert counted(make(cases[2:], empty=0.0, **changes), samples=10) == 0
+
+
+def test_tumour_that_chance_does_not_find_is_drawn_all_the_same(tmp_path: Path) -> None:
+    classes = np.zeros((40, 40, 40), dtype=np.uint8)
+    classes[20, 20, 20] = 1
+    image = np.zeros((1, 40, 40, 40))
+    case = PreparedStore(tmp_path).write("c", "k", image=image, classes=classes, record={})
+    dataset = patches([case], size=(1, 1, 1), foreground=0.0, empty=0.0, augmentation=as_it_is)
+    assert counted(dataset, samples=5) == 1
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_slices_are_those_of_the_range(cases: list[StoredCase], axis: int) -> None:
     shape = SHAPES[0]

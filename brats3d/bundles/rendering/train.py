@@ -158,6 +158,7 @@ def _sampling(source: BundleSource) -> dict[str, Any]:
     return {
         "size": list(config.patch.size),
         "foreground": config.patch.foreground,
+        "empty": config.patch.empty,
         "augmentation": augmentation_settings(config),
         "transplantation": transplantation,
         "slices": slices,

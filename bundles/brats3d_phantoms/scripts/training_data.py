@@ -145,6 +145,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         preparation: Prepares them.
         size: Size of a sample in voxels.
         foreground: Share of samples centred on a tumour voxel.
+        empty: Share of the others that is kept where they show no tumour.
         augmentation: Settings of the augmentation.
         transplantation: Settings of the transplantation of tumours, or None.
         slices: ``axis``, ``first`` and ``last`` slice for networks of slices, else None.
@@ -161,6 +162,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         *,
         size: Sequence[int],
         foreground: float,
+        empty: float,
         augmentation: Mapping[str, Any],
         transplantation: Mapping[str, Any] | None,
         slices: Mapping[str, Any] | None,
@@ -175,6 +177,7 @@ class TrainingSamples(Dataset[dict[str, Tensor]]):
         shared: dict[str, Any] = {
             "size": size,
             "foreground": foreground,
+            "empty": empty,
             "augmentation": build_augmentation(len(size), **augmentation),
             "seed": seed,
         }

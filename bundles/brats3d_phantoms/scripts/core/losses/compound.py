@@ -73,7 +73,7 @@ def build_compound(
 def _term(name: str, term: Term, head: str, weights: Sequence[float] | None) -> tuple[nn.Module, float]:
     key = f"{_TERMS_KEY}.{name}"
     builder = look_up(TERMS, name, _TERMS_KEY)
-    params = dict(term) if isinstance(term, Mapping) else {"factor": term}
+    params: dict[str, Any] = dict(term) if isinstance(term, Mapping) else {"factor": term}
     factor = params.pop("factor", 1.0)
     if not isinstance(factor, int | float) or not 0 < factor < float("inf"):
         raise ConfigError("a factor must be above 0", where=key, got=factor, expected="a positive number")
