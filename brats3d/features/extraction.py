@@ -20,6 +20,7 @@ from brats3d.features.morphology import intensity_morphology, morphology
 from brats3d.features.statistics import statistics
 
 EMPTY = "the region is empty"
+NO_IMAGE = "the case has no such image"
 NOT_FINITE = "no voxel of the region is a finite number"
 TOO_MANY_LEVELS = "more than 1024 bins of this width"
 UNDEFINED = "undefined for this region (a denominator is zero, or nothing to compare with)"
@@ -61,7 +62,7 @@ class CaseFeatures:
 
 def case_features(
     masks: Mapping[str, NDArray[np.bool_]],
-    images: Mapping[str, NDArray[np.floating]],
+    images: Mapping[str, NDArray[np.floating] | None],
     affine: NDArray[np.float64],
     settings: FeatureSettings,
     brain: Brain | None = None,
@@ -70,8 +71,8 @@ def case_features(
 
     Args:
         masks: Region name to bool ``(X, Y, Z)``.
-        images: Modality to float ``(X, Y, Z)`` on the same grid. Voxels that are not finite are left out
-            of the intensities (IBSI: the intensity mask), and noted.
+        images: Modality to float ``(X, Y, Z)`` on the same grid, or None where there is none. Voxels that
+            are not finite are left out of the intensities (IBSI: the intensity mask), and noted.
         affine: Float64 ``(4, 4)``, voxel index to RAS+ millimetres.
         settings: Which features, and how.
         brain: What locations refer to; None leaves out what needs it.
@@ -129,18 +130,22 @@ class _Region:
         for name, definition in definitions.items():
             yield self._row("", name, values.get(name, math.nan), definition.unit, missing)
 
-    def of_image(self, modality: str, image: NDArray[np.floating]) -> Iterator[FeatureRow]:
+    def of_image(self, modality: str, image: NDArray[np.floating] | None) -> Iterator[FeatureRow]:
         """Yield what an image shows in the region."""
         values, missing = self._values(modality, image)
         for name, definition in self._settings.of_image().items():
             reason = missing.get(name.partition("_")[0], UNDEFINED)
             yield self._row(modality, name, values.get(name, math.nan), definition.unit, reason)
 
-    def _values(self, modality: str, image: NDArray[np.floating]) -> tuple[dict[str, float], dict[str, str]]:
+    def _values(
+        self, modality: str, image: NDArray[np.floating] | None
+    ) -> tuple[dict[str, float], dict[str, str]]:
         """Return values by feature, and why others are missing by the first word of their names."""
         prefixes = ("morph", "stat", "ih", "cm")
         if self._box is None:
             return {}, dict.fromkeys(prefixes, EMPTY)
+        if image is None:
+            return {}, dict.fromkeys(prefixes, NO_IMAGE)
         inside = image[self._box]
         finite = self._mask & np.isfinite(inside)
         intensities = inside[finite]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from brats3d.errors import ConfigError
 from brats3d.features.cooccurrence import AGGREGATIONS
-from brats3d.features.definitions import Definition, Definitions
+from brats3d.features.definitions import INTENSITY, Definition, Definitions
 from brats3d.features.discretisation import Discretisation
 from brats3d.features.glcm import GLCM
 from brats3d.features.histogram import HISTOGRAM
@@ -38,6 +38,7 @@ class FeatureSettings:
         discretisation: Bins of histogram and texture features.
         glcm: Names in :data:`~brats3d.features.cooccurrence.AGGREGATIONS`.
         glcm_distance: Chebyshev distance of neighbours in voxels.
+        intensity_unit: Unit of the images.
 
     Raises:
         ConfigError: An unknown name, nothing to compute, or a distance below 1.
@@ -47,6 +48,7 @@ class FeatureSettings:
     discretisation: Discretisation = field(default_factory=Discretisation)
     glcm: tuple[str, ...] = ("3d_averaged", "3d_merged")
     glcm_distance: int = 1
+    intensity_unit: str = INTENSITY
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -100,7 +102,10 @@ class FeatureSettings:
                 for aggregation in self.glcm
                 for name, definition in GLCM.items()
             }
-        return chosen
+        return {
+            name: replace(definition, unit=definition.unit.replace(INTENSITY, self.intensity_unit))
+            for name, definition in chosen.items()
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON content."""
