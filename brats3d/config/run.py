@@ -95,13 +95,22 @@ class PreprocessConfig:
     margin_voxels: int = 0
     """Voxels kept around that box."""
     normalise: str = "zscore"
-    """zscore or robust (median and quartiles), inside the brain and per modality, or none."""
+    """zscore, robust (median and quartiles) or minmax (0 to 1 in 255 steps), inside the brain and per
+    modality, or none."""
     bias_field: bool = False
     """N4 bias-field correction (needs brats3d[itk])."""
     clip: float | None = 5.0
     """Largest absolute value after normalising; null: none."""
     denoise: str | None = None
-    """curvature_flow or anisotropic_diffusion (need brats3d[itk]); null: none."""
+    """gaussian, median, non_local_means (needs brats3d[classical]), curvature_flow or anisotropic_diffusion
+    (need brats3d[itk]); null: none."""
+    denoise_strength: float | None = None
+    """Sigma of gaussian in mm, reach of median in voxels, or non_local_means in standard deviations of the
+    noise; null: 1.1, 1 or 0.8."""
+    clahe: bool = False
+    """Equalise the contrast of axial slices adaptively (CLAHE, 8 x 8 tiles)."""
+    clahe_clip: float = 2.0
+    """Its clip limit, in multiples of an evenly filled bin of the histogram; 1 or more."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,8 @@ class ModelConfig:
     """The network."""
 
     name: str = "unet"
-    """unet, attention_unet, residual_unet, dynunet, segresnet or swin_unetr."""
+    """unet, attention_unet, residual_unet, dynunet, segresnet, swin_unetr, unet_plus_plus, transunet, segnet,
+    fcn or two_path."""
     spatial_dims: int = 3
     """2 (slices) or 3 (volumes)."""
     head: str = "sigmoid"

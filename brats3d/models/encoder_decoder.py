@@ -78,12 +78,8 @@ class EncoderDecoder(nn.Module):
                 design, coarse, fine, kernels[level], stride, upsampling=upsampling, attention=attention
             )
             self.decoder.insert(0, up)
-        self.dropouts = nn.ModuleList(
-            [
-                nn.Dropout(level_dropout[level]) if level_dropout else nn.Identity()
-                for level in range(len(filters))
-            ]
-        )
+        rates = level_dropout or (0.0,) * len(filters)
+        self.dropouts = nn.ModuleList([nn.Dropout(rate) if rate else nn.Identity() for rate in rates])
         self.bridge = nn.Identity() if bridge is None else bridge
         heads = max(1, len(filters) - 2) if deep_supervision else 1
         initialise_he(self)

@@ -73,8 +73,10 @@ def shrunk(recipe: str, folder: Path) -> FitConfig:
         params["filters"] = [NARROW * count // params["filters"][0] for count in params["filters"]]
     if "feature_size" in params:
         params["feature_size"] = NARROW_SWIN
+    if "hidden_size" in params:
+        params |= {"hidden_size": 8, "layers": 1, "heads": 2}
     step = valid_patch_multiple(model.name, params, model.spatial_dims)
-    size = [max(32, side) for side in step]
+    size = [-(-32 // side) * side for side in step]
     if size == list(step):  # more than one cell at the coarsest level
         size[0] *= 2
     slices = {"slices__first": None, "slices__last": None} if model.spatial_dims == 2 else {}
@@ -91,6 +93,7 @@ def shrunk(recipe: str, folder: Path) -> FitConfig:
         patch__batch_size=1,
         patch__per_epoch=2,
         inference__flips=False,
+        inference__window=None,
         trainer__max_epochs=1,
         trainer__max_minutes=None,
         trainer__accelerator="cpu",
