@@ -17,7 +17,9 @@ from brats3d.models import (
     attention_unet,
     dynunet,
     fcn,
+    multiscale_attention_unet,
     residual_unet,
+    resnet50_unet,
     segnet,
     segresnet,
     swin_unetr,
@@ -25,6 +27,7 @@ from brats3d.models import (
     two_path,
     unet,
     unet_plus_plus,
+    vgg19_unet,
 )
 from brats3d.models.architecture import PARAMS_KEY, Architecture
 from brats3d.models.cpu_kernels import adapt_to_cpu
@@ -45,6 +48,9 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
         "segnet": segnet.ARCHITECTURE,
         "fcn": fcn.ARCHITECTURE,
         "two_path": two_path.ARCHITECTURE,
+        "vgg19_unet": vgg19_unet.ARCHITECTURE,
+        "resnet50_unet": resnet50_unet.ARCHITECTURE,
+        "multiscale_attention_unet": multiscale_attention_unet.ARCHITECTURE,
     }
 )
 

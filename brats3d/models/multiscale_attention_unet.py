@@ -31,6 +31,8 @@ def build_multiscale_attention_unet(
     activation: str = "relu",
     normalisation: str = "batch",
     dropout: float = 0.0,
+    width: float | None = None,
+    depth: float | None = None,
     path_dropout: float = 0.2,
     pretrained: str | None = None,
 ) -> nn.Module:
@@ -50,6 +52,9 @@ def build_multiscale_attention_unet(
         activation: Of the decoder: ``relu``, ``prelu`` or ``leakyrelu``.
         normalisation: Of the decoder: ``instance``, ``batch`` or ``none``.
         dropout: Probability of dropping a channel after each convolution of the decoder.
+        width: Factor of the channels that EfficientNet B0 has; None: that of ``encoder``, which
+            ``pretrained`` needs.
+        depth: Factor of its blocks per stage; None: that of ``encoder``.
         path_dropout: Probability of skipping the encoder's last block in training; it rises linearly
             from 0.
         pretrained: State dict of the encoder as torchvision names its weights; read when a training
@@ -69,6 +74,8 @@ def build_multiscale_attention_unet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
         pretrained=pretrained,
+        width=width,
+        depth=depth,
         path_dropout=path_dropout,
         top=False,
     )

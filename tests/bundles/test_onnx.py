@@ -20,7 +20,7 @@ from brats3d.bundles.source import BundleSource
 from brats3d.config import ExportConfig
 from brats3d.errors import MissingExtraError
 from brats3d.export import main
-from brats3d.models import MODELS, build_network
+from brats3d.models import MODELS, build_network, valid_patch_multiple
 from brats3d.workflows.runs import RunFolder
 
 Make = Callable[[str], Path]
@@ -36,6 +36,9 @@ TINY: dict[str, dict[str, Any]] = {
     "segnet": {"filters": [4, 6]},
     "fcn": {"filters": [4, 6, 8]},
     "two_path": {"filters": [4, 6], "merging": [8], "factor": 2},
+    "vgg19_unet": {"filters": [4, 6, 8, 8, 8]},
+    "resnet50_unet": {"width": 4, "filters": [4, 4, 6, 6, 8]},
+    "multiscale_attention_unet": {"filters": [4, 4, 4, 6, 6], "width": 0.1, "depth": 0.1},
 }
 
 
@@ -60,7 +63,8 @@ def test_every_network_says_the_same(name: str, dims: int, tmp_path: Path) -> No
     torch.manual_seed(0)
     network = build_network(name, spatial_dims=dims, in_channels=2, out_channels=3, params=TINY[name]).eval()
     fixed = name == "swin_unetr"
-    window = (64 if fixed else 16,) * dims if dims == 2 else (32, 32, 64) if fixed else (16, 16, 16)
+    side = max(16, *valid_patch_multiple(name, TINY[name], dims))
+    window = (64 if fixed else side,) * dims if dims == 2 else (32, 32, 64) if fixed else (side,) * dims
     path = tmp_path / "model.onnx"
     weights.write_onnx(network, path, Source(name, window))  # type: ignore[arg-type]
     session = OnnxNetwork(str(path))

@@ -29,6 +29,15 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     "segnet": {"filters": [4, 6], "convolutions": [1, 2]},
     "fcn": {"filters": [4, 6, 8]},
     "two_path": {"filters": [4, 6], "merging": [8], "factor": 3},
+    "vgg19_unet": {"filters": [4, 6, 8, 8, 8]},
+    "resnet50_unet": {"width": 4, "filters": [4, 4, 6, 6, 8]},
+    "multiscale_attention_unet": {
+        "encoder": "efficientnet_b0",
+        "filters": [4, 4, 4, 6, 6],
+        "width": 0.1,
+        "depth": 0.1,
+        "path_dropout": 0.0,
+    },
 }
 UNETS = ("unet", "attention_unet", "residual_unet", "dynunet")
 CONVOLUTIONAL = (*UNETS, "segresnet", "unet_plus_plus", "segnet", "fcn")
@@ -338,6 +347,9 @@ class TestPatchSize:
             "segnet": 16,
             "fcn": 8,
             "two_path": 3,
+            "vgg19_unet": 16,
+            "resnet50_unet": 32,
+            "multiscale_attention_unet": 32,
         }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from brats3d.errors import ConfigError
 from brats3d.models.architecture import PARAMS_KEY, check_fraction
 from brats3d.models.encoders.encoder import (
     Encoder,
@@ -206,6 +207,8 @@ def build_efficientnet(
     *,
     spatial_dims: int = 2,
     in_channels: int = 3,
+    width: float | None = None,
+    depth: float | None = None,
     path_dropout: float = 0.2,
     top: bool = True,
 ) -> Encoder:
@@ -215,6 +218,9 @@ def build_efficientnet(
         name: ``efficientnet_b0`` to ``efficientnet_b7``.
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
+        width: Factor of B0's channels (at least 8 are kept); None: that of ``name``, which published
+            weights need.
+        depth: Factor of B0's blocks per stage (at least one is kept); None: that of ``name``.
         path_dropout: Probability of skipping the last block in training; it rises linearly from 0.
         top: Whether the last feature map has the fourfold channels that the classifier sees (1280 of
             B0), or those of the last stage (320), as decoders want it.
@@ -224,5 +230,14 @@ def build_efficientnet(
     """
     check_encoder_shape(spatial_dims, in_channels)
     scaling = look_up(SCALINGS, name, f"{PARAMS_KEY}.encoder")
+    for factor, value in (("width", width), ("depth", depth)):
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError(
+                f"{factor} must be positive",
+                where=f"{PARAMS_KEY}.{factor}",
+                got=value,
+                expected="a factor of what B0 has, such as 0.5",
+            )
+    scaling = replace(scaling, width=width or scaling.width, depth=depth or scaling.depth)
     dropped = check_fraction(path_dropout, "path_dropout")
     return EfficientNet(spatial_dims, in_channels, scaling, dropped, top=top)

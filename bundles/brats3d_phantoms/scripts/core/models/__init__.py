@@ -18,7 +18,9 @@ from scripts.core.models import (
     attention_unet,
     dynunet,
     fcn,
+    multiscale_attention_unet,
     residual_unet,
+    resnet50_unet,
     segnet,
     segresnet,
     swin_unetr,
@@ -26,6 +28,7 @@ from scripts.core.models import (
     two_path,
     unet,
     unet_plus_plus,
+    vgg19_unet,
 )
 from scripts.core.models.architecture import PARAMS_KEY, Architecture
 from scripts.core.models.cpu_kernels import adapt_to_cpu
@@ -46,6 +49,9 @@ MODELS: Mapping[str, Architecture] = MappingProxyType(
         "segnet": segnet.ARCHITECTURE,
         "fcn": fcn.ARCHITECTURE,
         "two_path": two_path.ARCHITECTURE,
+        "vgg19_unet": vgg19_unet.ARCHITECTURE,
+        "resnet50_unet": resnet50_unet.ARCHITECTURE,
+        "multiscale_attention_unet": multiscale_attention_unet.ARCHITECTURE,
     }
 )
 
