@@ -27,7 +27,7 @@ BRAIN_LOCATION: Definitions = MappingProxyType(
         "loc_from_brain_centre_z": Definition(MM, "", "the same, to the top"),
         "loc_from_brain_centre_distance": Definition(MM, "", "length of that offset"),
         "loc_hemisphere": Definition(
-            "-1 left, 1 right", "", "side of the brain's centre that the centre of mass is on; 0 in its plane"
+            NUMBER, "", "side of the brain's centre plane that the centre of mass is on: -1 left, 1 right"
         ),
         "loc_left_fraction": Definition(NUMBER, "", "share of the voxels to the left of the brain's centre"),
         "loc_brain_fraction": Definition(NUMBER, "", "voxels of the region by voxels of the brain"),
