@@ -7,6 +7,7 @@ from brats3d.assembly.cases import (
     modalities,
     split_cases,
 )
+from brats3d.assembly.class_weights import build_training_loss, with_class_weights
 from brats3d.assembly.hardware import Hardware, hardware
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
 from brats3d.assembly.samples import (
@@ -33,10 +34,12 @@ __all__ = [
     "build_segmenter",
     "build_trainer",
     "build_training_data",
+    "build_training_loss",
     "check_settings",
     "discover_cases",
     "hardware",
     "label_convention",
     "modalities",
     "split_cases",
+    "with_class_weights",
 ]

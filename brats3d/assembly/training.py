@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brats3d.assembly.class_weights import build_training_loss
 from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
 from brats3d.config import FitConfig, to_plain
@@ -44,8 +45,6 @@ def build_module(
     Raises:
         ConfigError: An unknown name or parameter anywhere in model, loss or optimisation.
     """
-    from brats3d.losses import build_loss
-    from brats3d.losses.deep_supervision import DeepSupervisionLoss
     from brats3d.models import lay_out
     from brats3d.training.module import Optimisation, SegmentationModule
     from brats3d.training.optimisers import OPTIMISERS, SCHEDULES
@@ -68,7 +67,7 @@ def build_module(
     return SegmentationModule(
         network,
         head=head,
-        loss=DeepSupervisionLoss(loss),
+        loss=build_training_loss(config, head.out_channels),
         optimisation=Optimisation(
             name=optim.name,
             lr=optim.lr,

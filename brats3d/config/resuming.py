@@ -48,7 +48,9 @@ def check_resumed(given: FitConfig, kept: FitConfig) -> None:
     """
     wanted, default, own = (_leaves(to_plain(config)) for config in (given, FitConfig(), kept))
     for key, value in wanted.items():
-        if key not in _MAY_STAND_BESIDE_RESUME and value not in (default.get(key), own.get(key)):
+        if key in _MAY_STAND_BESIDE_RESUME or _was_computed(key, value, own.get(key)):
+            continue
+        if value not in (default.get(key), own.get(key)):
             raise ConfigError(
                 "a resumed run keeps its own settings",
                 where=key,
@@ -59,10 +61,23 @@ def check_resumed(given: FitConfig, kept: FitConfig) -> None:
 
 
 def differences(first: FitConfig, second: FitConfig) -> dict[str, tuple[Any, Any]]:
-    """Return the keys, dotted, that two configurations have different values of, with both values."""
+    """Return the keys, dotted, that two configurations have different values of, with both values.
+
+    Weights that the first one names and the second one, of a run, has numbers for are no difference.
+    """
     one, two = (_leaves(to_plain(config)) for config in (first, second))
     pairs = {key: (one.get(key), two.get(key)) for key in {**one, **two}}
-    return {key: (own, other) for key, (own, other) in pairs.items() if own != other}
+    return {
+        key: (own, other)
+        for key, (own, other) in pairs.items()
+        if own != other and not _was_computed(key, own, other)
+    }
+
+
+def _was_computed(key: str, wanted: Any, kept: Any) -> bool:
+    """Whether a run keeps numbers, computed from its training cases, for what is wanted by name."""
+    is_weights = key.startswith("loss.params.") and key.endswith(".weights")
+    return is_weights and isinstance(wanted, str) and isinstance(kept, list | tuple)
 
 
 def extended(config: FitConfig, amount: float) -> FitConfig:

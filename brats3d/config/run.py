@@ -223,7 +223,8 @@ class LossConfig:
     symmetric_unified_focal, matthews, boundary, or compound: a sum of these by `params.terms`, such as
     {dice: 1, boundary: 0.01}."""
     params: dict[str, Any] = field(default_factory=dict)
-    """Parameters of the loss."""
+    """Parameters of the loss. `weights` of the channels are numbers, or computed from the voxels of the
+    training cases: inverse_frequency or median_frequency."""
 
 
 @dataclass(frozen=True)

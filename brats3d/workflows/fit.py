@@ -95,6 +95,8 @@ def fit(config: FitConfig | None = None) -> FitResult:
     module = assembly.build_module(config, found.convention, machine, clock, pretrained=resumed is None)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     data = _prepare(config, cases, trainer.strategy.root_device)
+    config = assembly.with_class_weights(config, found.convention, data.training)
+    module.loss = assembly.build_training_loss(config, module.head.out_channels)
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)

@@ -21,9 +21,16 @@ class Float32Loss(nn.Module, ABC):
         """Keep the relative weights of the channels.
 
         Raises:
-            ConfigError: A weight below 0, or none above.
+            ConfigError: A weight below 0, or none above; or a name, which only a training resolves.
         """
         super().__init__()
+        if isinstance(weights, str):
+            raise ConfigError(
+                "weights by name can only be computed in a training",
+                where=f"{PARAMS_KEY}.weights",
+                got=weights,
+                expected="numbers",
+            )
         if weights is not None and (min(weights, default=0) < 0 or sum(weights) <= 0):
             raise ConfigError(
                 "weights must not be negative, and not all zero", where=f"{PARAMS_KEY}.weights", got=weights
