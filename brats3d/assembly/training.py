@@ -62,7 +62,6 @@ def build_module(
         compiled=mode is not None,
         channels_last=False if sharded else config.trainer.channels_last,  # parts need contiguous weights
     )
-    loss = build_loss(config.loss.name, head=config.model.head, params=config.loss.params)
     postprocessing = build_postprocessing(config, convention)
     return SegmentationModule(
         network,
