@@ -14,6 +14,12 @@ from brats3d.places import absolute
 SECONDS_OF_WARNING = 90
 """Time before the limit of a job at which its training is asked to keep its state and end."""
 
+_TRAINS = """\
+# Written by brats3d submit. Trains, and goes on where the start before it ended. Before its time is up, or
+# when it is preempted, it keeps its state and goes back into the queue; if it cannot, it fails with 75.
+"""
+_PREDICTS = "# Written by brats3d submit. Predicts with the average of the runs of all folds.\n"
+
 # A task that fails ends the others at once, which must not meet one that is still writing. So tasks
 # that were interrupted say so in a file, and end well.
 _TASK = """\
@@ -29,13 +35,21 @@ task='
 
 _CONTINUED = """\
 if [ -f "$run/checkpoints/last.ckpt" ] || [ -f "$run/checkpoints/previous.ckpt" ]; then
+  # As it began, whatever has become of files that the options name.
   start=(--resume "$run")
 else
-  # A start that was killed before its first checkpoint leaves nothing to resume.
-  if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [ -f "$run/config.yaml" ]; then
-    rm -r -- "$run"
-  fi
   start=("${training[@]}" --name "$name")
+  # A start that was killed before its first checkpoint leaves a run that is begun anew.
+  if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+    start+=(--resume auto)
+  fi
+fi
+"""
+
+_AGAIN = """\
+# A start that was preempted leaves label maps of some cases.
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+  options+=(--overwrite true)
 fi
 """
 
@@ -90,7 +104,7 @@ def training_script(
         f'{_SRUN} \\\n  bash -c "$task" "$interrupted" \\\n  "$python" -m brats3d.fit "${{start[@]}}"',
         _ENDED,
     ]
-    return _script(config, head, lines)
+    return _script(config, head, lines, about=_TRAINS)
 
 
 def ensemble_script(config: SubmitConfig, *, runs: Sequence[Path], output: Path, log_folder: Path) -> str:
@@ -114,9 +128,10 @@ def ensemble_script(config: SubmitConfig, *, runs: Sequence[Path], output: Path,
     head = _head(config, f"{config.name}-predict", log_folder, numbers="%j")
     lines = [
         f"options=(\n{_per_line(words)})",
+        _AGAIN,
         f'{_SRUN} \\\n  "$python" -m brats3d.predict "${{options[@]}}"',
     ]
-    return _script(config, head, lines)
+    return _script(config, [*head, "requeue"], lines, about=_PREDICTS)
 
 
 def _head(config: SubmitConfig, name: str, log_folder: Path, *, numbers: str) -> list[str]:
@@ -140,7 +155,7 @@ def _head(config: SubmitConfig, name: str, log_folder: Path, *, numbers: str) ->
     ]
 
 
-def _script(config: SubmitConfig, head: Sequence[str], lines: Sequence[str]) -> str:
+def _script(config: SubmitConfig, head: Sequence[str], lines: Sequence[str], *, about: str) -> str:
     for option in head:
         if "\n" in option or "\r" in option:
             raise ConfigError(
@@ -153,7 +168,7 @@ def _script(config: SubmitConfig, head: Sequence[str], lines: Sequence[str]) -> 
     python = "python" if config.environment else shlex.quote(sys.executable)
     preparing = [config.environment.strip() + "\n"] if config.environment else []
     parts = [
-        "#!/bin/bash\n" + "".join(f"#SBATCH --{option}\n" for option in head),
+        "#!/bin/bash\n" + about + "".join(f"#SBATCH --{option}\n" for option in head),
         *preparing,
         f'python={python}\nexport OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"\n',
         *lines,

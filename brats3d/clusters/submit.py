@@ -10,7 +10,7 @@ from pathlib import Path
 from brats3d.clusters.checks import check_job
 from brats3d.clusters.script import ensemble_script, training_script
 from brats3d.clusters.slurm import require_sbatch, sbatch
-from brats3d.clusters.training import check_training, run_of
+from brats3d.clusters.training import check_training, fold_count, run_of
 from brats3d.clusters.words import training_words
 from brats3d.config import SubmitConfig
 from brats3d.errors import OutputError
@@ -44,6 +44,7 @@ def submit(config: SubmitConfig, options: Sequence[str] = ()) -> Submission:
 
     Raises:
         ConfigError: A job or a training that cannot work, or SLURM refuses or is not there.
+        Brats3dError: With ``split.sites``, data or a table that cannot be used.
         OutputError: A script exists or cannot be written.
     """
     check_job(config)
@@ -52,7 +53,7 @@ def submit(config: SubmitConfig, options: Sequence[str] = ()) -> Submission:
     if config.go:
         require_sbatch()
     script = Path(config.output or f"{config.name}.sbatch").expanduser().absolute()
-    folds = training.split.folds if config.array else None
+    folds = fold_count(training) if config.array else None
     runs = Path(training.folder)
     texts = {
         script: training_script(config, words, runs=runs, log_folder=script.parent, folds=folds),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from brats3d.assembly import split_cases
 from brats3d.assembly.settings import check_settings
 from brats3d.config import FitConfig, SubmitConfig, parse_arguments, with_absolute_paths
+from brats3d.data.sites import sites_of
 from brats3d.errors import ConfigError
 
 
@@ -33,16 +36,37 @@ def check_training(config: SubmitConfig, words: Sequence[str]) -> FitConfig:
                 expected=wanted,
                 remedy="leave it out; --nodes and --gpus_per_node say it",
             )
-    folds = training.split.folds
-    if config.array and (folds is None or folds < 2):
+    return training
+
+
+def fold_count(training: FitConfig) -> int:
+    """Number of folds of a training; with ``split.sites`` the cases are looked for, one fold for each site.
+
+    Raises:
+        ConfigError: It has none.
+        Brats3dError: Sites that cannot be counted: no data set, or a table that does not fit it.
+    """
+    folds = _site_count(training) if training.split.sites else training.split.folds
+    if folds is None or folds < 2:
         raise ConfigError(
             "one job per fold needs folds",
             where="split.folds",
             got=folds,
             expected="2 or more",
-            remedy="give the training folds: -- --split.folds 5",
+            remedy="give the training folds: -- --split.folds 5, or -- --split.sites FILE",
         )
-    return training
+    return folds
+
+
+def _site_count(training: FitConfig) -> int:
+    from brats3d.workflows.fit import find_cases
+
+    assert training.split.sites is not None
+    cases = find_cases(training).cases
+    count = len(set(sites_of(cases, training.split.sites).values()))
+    for fold in range(count):  # a test that takes all cases of a site shows now, too
+        split_cases(replace(training.split, fold=fold), cases)
+    return count
 
 
 def run_of(training: FitConfig, name: str) -> Path:

@@ -33,7 +33,7 @@ class SubmitConfig:
     """Lines of shell that make `python` the one with brats3d, such as 'source venv/bin/activate'; without
     them it is the Python that writes the script."""
     array: Literal["folds"] | None = None
-    """folds: one job for each of the training's `split.folds`."""
+    """folds: one job for each of the training's `split.folds`, or for each site of its `split.sites`."""
     predict_input: str | None = None
     """With `array: folds`: a data set that the average of all folds predicts once they are trained."""
     predict_output: str | None = None

@@ -15,7 +15,9 @@ from brats3d.__main__ import main
 from brats3d.clusters.submit import submit
 from brats3d.clusters.words import parted
 from brats3d.config import SubmitConfig
-from brats3d.errors import ConfigError, OutputError
+from brats3d.data.discovery import discover
+from brats3d.data.phantom import write_phantoms
+from brats3d.errors import ConfigError, DataError, OutputError
 
 JOB = {"name": "run", "time": "24:00:00"}
 # Plays srun (which drops its options), scontrol and sbatch (which write down their words), and python.
@@ -126,12 +128,9 @@ class TestStart:
 
     def test_after_one_that_was_killed_before_its_first_checkpoint(self, played: Path) -> None:
         script = made()
-        Path("runs/run").mkdir(parents=True)
-        Path("runs/run/config.yaml").touch()
-        assert "--name" in started(script)[1]
-        assert Path("runs/run/config.yaml").exists()  # that of another job, as far as this one knows
-        assert "--name" in started(script, SLURM_RESTART_COUNT="1")[1]
-        assert not Path("runs/run").exists()
+        first = started(script)[1]
+        assert "--resume" not in first  # what is there may be another job's
+        assert started(script, SLURM_RESTART_COUNT="1")[1] == [*first, "--resume", "auto"]
 
     def test_each_fold_is_a_run(self, played: Path) -> None:
         script = made("--split.folds", "3", array="folds")
@@ -169,6 +168,8 @@ class TestEnsemble:
         assert words[:5] == ["-m", "brats3d.predict", "--run", *runs]
         assert words[words.index("--input") + 1] == str(Path("new").absolute())
         assert words[words.index("--output") + 1] == str(Path("predictions/run").absolute())
+        _, again = started(done.scripts[1], SLURM_RESTART_COUNT="1")
+        assert again == [*words, "--overwrite", "true"]
         assert subprocess.run(["bash", "-c", done.command], capture_output=True, check=False).returncode == 0
         assert "afterok:41" in (played / "sbatch.txt").read_text()
 
@@ -198,6 +199,40 @@ def test_words_are_parted() -> None:
         ["--name", "x"],
         ["--config", "a.yaml", "--config", "b.yaml", "--seed", "1"],
     )
+
+
+class TestSites:
+    """Folds that are sites are counted before the job waits."""
+
+    @pytest.fixture
+    def table(self, tmp_path: Path) -> Path:
+        write_phantoms(tmp_path / "data", cases=4, size=(32, 32, 32), seed=1)
+        ids = [case.case_id for case in discover(tmp_path / "data").cases]
+        rows = [f"{name},{site}" for name, site in zip([*ids, "other"], "abcaz", strict=True)]
+        file = tmp_path / "sites.csv"
+        file.write_text("\n".join(["case_id,site", *rows]))
+        return file
+
+    def options(self, table: Path, *more: str) -> list[str]:
+        root = str(table.with_name("data"))
+        return ["--data.root", root, "--split.sites", str(table), "--split.test", "0", *more]
+
+    def test_one_fold_for_each_site_of_the_cases(self, played: Path, table: Path) -> None:
+        job = {"array": "folds", "predict_input": "new"}
+        done = submit(SubmitConfig(**JOB, **job), self.options(table))
+        assert head(done.scripts[0])["array"] == "0-2"
+        assert "runs/run-fold2" in done.scripts[1].read_text()
+
+    def test_a_table_that_does_not_fit_the_cases(self, played: Path, table: Path) -> None:
+        table.write_text("case_id,site\nother,a\n")
+        with pytest.raises(DataError, match="leaves cases out"):
+            made(*self.options(table), array="folds")
+        assert list(Path().iterdir()) == []
+
+    def test_a_test_that_takes_a_whole_site(self, played: Path, table: Path) -> None:
+        with pytest.raises(DataError, match="all cases of a site"):
+            made(*self.options(table, "--split.test", "3"), array="folds")
+        assert list(Path().iterdir()) == []
 
 
 class TestUserErrors:
