@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from brats3d.config import PredictConfig as PredictConfig
     from brats3d.config import PrepareConfig as PrepareConfig
     from brats3d.config import SubmitConfig as SubmitConfig
+    from brats3d.config import SweepConfig as SweepConfig
     from brats3d.config import load_config as load_config
     from brats3d.data.discovery import discover as discover
     from brats3d.errors import Brats3dError as Brats3dError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from brats3d.workflows.evaluate import evaluate as evaluate
     from brats3d.workflows.fit import fit as fit
     from brats3d.workflows.prepare import prepare as prepare
+    from brats3d.workflows.sweep import sweep as sweep
     from brats3d.workflows.synthesize import synthesize as synthesize
 
 _HOMES: Mapping[str, str] = MappingProxyType(
@@ -59,6 +61,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Region": "labels",
         "Segmenter": "inference.segmenter",
         "SubmitConfig": "config",
+        "SweepConfig": "config",
         "crossval": "workflows.crossval",
         "discover": "data.discovery",
         "ensemble": "workflows.ensemble",
@@ -69,6 +72,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "predict": "bundles.predict",
         "prepare": "workflows.prepare",
         "submit": "clusters.submit",
+        "sweep": "workflows.sweep",
         "synthesize": "workflows.synthesize",
     }
 )

@@ -14,6 +14,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "fit": "train, validate, test, and write a run",
         "prepare": "crop, normalise and compress a data set once, ahead of training",
         "crossval": "one run per fold, each case scored by the run that did not train on it",
+        "sweep": "one run for each combination of settings, and one table of their scores",
         "submit": "a batch script that trains on a SLURM cluster, and requeues and resumes",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",

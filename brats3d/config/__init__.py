@@ -26,6 +26,7 @@ from brats3d.config.run import (
     TrainerConfig,
 )
 from brats3d.config.submit import SubmitConfig
+from brats3d.config.sweep import SweepConfig
 from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "SliceConfig",
     "SplitConfig",
     "SubmitConfig",
+    "SweepConfig",
     "SynthesizeConfig",
     "TrainerConfig",
     "check_resumed",

@@ -8,6 +8,8 @@ from typing import Any
 
 from brats3d.errors import ConfigError, closest_first
 
+SWEEPS = "sweeps"  # folder of the recipes with a grid, which are for the verb sweep alone
+
 
 def recipe_folder() -> Path:
     """Folder of the shipped recipes: inside the installed package, or beside it in a checkout."""
@@ -25,9 +27,10 @@ def recipe_path(path: str | os.PathLike[str]) -> Path:
     given = Path(path)
     if given.is_file():
         return given
-    shipped = recipe_folder() / given.name
-    if given.suffix in {".yaml", ".yml"} and shipped.is_file():
-        return shipped
+    if given.suffix in {".yaml", ".yml"}:
+        for folder in (recipe_folder(), recipe_folder() / SWEEPS):
+            if (folder / given.name).is_file():
+                return folder / given.name
     names = closest_first(given.name, [file.name for file in recipe_folder().glob("*.yaml")])
     raise ConfigError(
         "configuration file not found",

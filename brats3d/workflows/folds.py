@@ -49,6 +49,9 @@ _MAY_DIFFER = (
     "trainer.memory_gib",
 )
 
+# A random field is part of what a run predicts, which is kept for all rules.
+_MUST_AGREE = ("postprocess.crf.",)
+
 
 def training_settings(config: CrossvalConfig) -> FitConfig:
     """Return what all folds have in common, with absolute paths.
@@ -171,13 +174,13 @@ def held_out_cases(runs: Sequence[RunFolder]) -> list[tuple[str, ...]]:
 def _check_same(run: RunFolder, config: FitConfig) -> None:
     found = differences(config, run.config())
     for key, (given, kept) in found.items():
-        if not key.startswith(_MAY_DIFFER):
+        if not key.startswith(_MAY_DIFFER) or key.startswith(_MUST_AGREE):
             raise ConfigError(
-                "a fold was trained with other settings",
+                "a run of that name was trained with other settings",
                 where=f"{key}, for {run.path}",
                 got=f"{given}",
                 expected=f"{kept}, as its config.yaml says",
-                remedy="give the options that the cross-validation began with, or another --name",
+                remedy="give the options that it began with, or another --name",
             )
 
 

@@ -61,6 +61,7 @@ class TestHelp:
         kind = {
             "fit": FitConfig,
             "crossval": config.CrossvalConfig,
+            "sweep": config.SweepConfig,
             "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
