@@ -148,5 +148,8 @@ def build_preprocessing(config: FitConfig) -> Preprocessing:
         clip=chosen.clip,
         bias_field=chosen.bias_field,
         denoise=chosen.denoise,
+        denoise_strength=chosen.denoise_strength,
+        clahe=chosen.clahe,
+        clahe_clip=chosen.clahe_clip,
         label_geometry=config.data.label_geometry,
     )

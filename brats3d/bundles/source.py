@@ -158,5 +158,5 @@ class BundleSource:
         }
 
     def preprocessing(self) -> dict[str, Any]:
-        """Settings of the preprocessing, all of them."""
-        return dataclasses.asdict(assembly.build_preprocessing(self.config))
+        """Settings of the preprocessing, see :meth:`Preprocessing.settings`."""
+        return assembly.build_preprocessing(self.config).settings()

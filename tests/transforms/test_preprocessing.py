@@ -267,7 +267,7 @@ class TestSettings:
             {"modalities": ()},
             {"modalities": ("t1", "t1n")},
             {"normalise": "zscor"},
-            {"denoise": "median"},
+            {"denoise": "mean"},
             {"label_geometry": "trust"},
             {"clip": 0.0},
             {"bias_field_shrink": 0},

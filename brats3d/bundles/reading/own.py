@@ -117,7 +117,7 @@ def _source(inference: dict[str, Any]) -> BundleSource:
     of_preprocessing = [field.name for field in dataclasses.fields(PreprocessConfig)]
     content = {
         "data": {key: prepare[key] for key in ("modalities", "label_geometry")},
-        "preprocess": {key: prepare[key] for key in of_preprocessing},
+        "preprocess": {key: prepare[key] for key in of_preprocessing if key in prepare},
         "patch": {"size": inferer["window"]},
         "model": {
             "name": network.pop("architecture"),

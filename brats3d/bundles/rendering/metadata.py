@@ -9,6 +9,7 @@ from monai.utils import IgniteInfo
 
 from brats3d import __version__
 from brats3d.bundles.source import BundleSource
+from brats3d.transforms.denoising import DENOISERS
 
 SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
@@ -74,7 +75,8 @@ def _packages(source: BundleSource) -> dict[str, str]:
     names = ["nibabel", "scipy"]
     names += ["einops"] if any(member.config.model.name == "swin_unetr" for member in source.members) else []
     chosen = source.config.preprocess
-    names += ["itk"] if chosen.bias_field or chosen.denoise is not None else []
+    names += ["itk"] if chosen.bias_field or chosen.denoise in DENOISERS else []
+    names += ["scikit-image"] if chosen.denoise == "non_local_means" else []
     # For training alone, which MONAI does with Ignite from that version on.
     training = {} if source.is_ensemble else {"pytorch-ignite": IgniteInfo.OPT_IMPORT_VERSION}
     return {name: metadata.version(name) for name in names} | training

@@ -10,7 +10,10 @@ import numpy as np
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-NORMALISATIONS = ("zscore", "robust", "none")
+NORMALISATIONS = ("zscore", "robust", "minmax", "none")
+
+# Steps between black and white in pictures of eight bits.
+_STEPS = 255
 
 # Quartiles of a normal distribution lie this many standard deviations apart.
 _QUARTILES_APART = 1.349
@@ -22,7 +25,8 @@ class NormaliseInBraind(MapTransform):
     Args:
         method: ``zscore`` (mean 0, standard deviation 1); ``robust`` (median 0, quartiles as far apart
             as those of a standard normal distribution: a large bright tumour then does not change
-            what healthy tissue looks like); or ``none`` to keep the intensities (the outside still
+            what healthy tissue looks like); ``minmax`` (from 0 to 1 in the 255 steps of pictures of
+            eight bits); or ``none`` to keep the intensities (the outside still
             becomes zero).
         clip: Largest absolute value after that, or None.
     """
@@ -38,7 +42,9 @@ class NormaliseInBraind(MapTransform):
         image = np.array(sample["image"], dtype=np.float32, order="C")
         for channel, view in zip(image, sample["fields_of_view"], strict=True):
             values = channel[view]
-            if self.method != "none":
+            if self.method == "minmax":
+                values = _in_steps(values)
+            elif self.method != "none":
                 centre, spread = _centre_and_spread(values, self.method)
                 values = ((values - centre) / max(spread, 1e-8)).astype(np.float32)
                 if self.clip is not None:
@@ -47,6 +53,14 @@ class NormaliseInBraind(MapTransform):
             channel[view] = values
         sample["image"] = image
         return sample
+
+
+def _in_steps(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not values.size:
+        return values
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) * (_STEPS / max(high - low, 1e-8))
+    return (np.rint(scaled) / _STEPS).astype(np.float32)
 
 
 def _centre_and_spread(values: NDArray[np.float32], method: str) -> tuple[float, float]:

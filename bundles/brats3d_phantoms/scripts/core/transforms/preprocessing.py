@@ -32,17 +32,23 @@ from scripts.core.cases import MODALITIES, Case, modality_named
 from scripts.core.errors import Brats3dError, ConfigError, closest_first
 from scripts.core.transforms.bias_field import CorrectBiasFieldd
 from scripts.core.transforms.brain import FindBraind, FindFieldsOfViewd
+from scripts.core.transforms.clahe import CLIP_LIMIT, EqualiseAdaptivelyd
 from scripts.core.transforms.denoising import DENOISERS, Denoised
 from scripts.core.transforms.loading import LABEL_GEOMETRIES, LoadCase
 from scripts.core.transforms.normalisation import NORMALISATIONS, NormaliseInBraind
 from scripts.core.transforms.resampling import ResampleToSpacingd
 from scripts.core.transforms.restoration import Restoration, orientation_change, plan_restoration
+from scripts.core.transforms.smoothing import SMOOTHERS, SmoothInBraind
 
 # Part of every cache key: raise it when the same settings give other voxels than before.
 VERSION = 1
 
 _ARRAYS = ("image", "classes", "brain_mask", "brain")
 
+
+# Settings that earlier versions did not have. Where they change nothing they go unsaid, so that what was
+# prepared or exported before is still known by its key and its settings.
+_LATER_KEYS = ("clahe", "clahe_clip", "denoise_strength")
 
 # Settings a user finds in the section on data; the others are in the section on preprocessing.
 _DATA_KEYS = ("modalities", "label_geometry")
@@ -72,7 +78,7 @@ class Preprocessing:
     """Settings of preprocessing; :meth:`prepare` applies them to a case.
 
     In order: load and check; turn to a common orientation; find the brain and crop to it; correct
-    the bias field; denoise; resample; normalise inside the brain.
+    the bias field; equalise the contrast; denoise; resample; normalise inside the brain.
 
     Attributes:
         modalities: Channels, in this order (any subset of t1, t1ce, t2, flair).
@@ -81,12 +87,19 @@ class Preprocessing:
             keep the files'.
         crop_to_brain: Whether to cut away what lies around the brain.
         margin_voxels: Voxels kept around the brain.
-        normalise: ``zscore`` or ``robust`` inside the brain per channel, or ``none``, see
+        normalise: ``zscore``, ``robust`` or ``minmax`` inside the brain per channel, or ``none``, see
             :class:`~brats3d.transforms.normalisation.NormaliseInBraind`.
         clip: Largest absolute value after z-scoring, or None.
         bias_field: Whether to correct the bias field (N4, needs the extra ``itk``).
         bias_field_shrink: Factor the image is coarsened by to estimate the bias field.
-        denoise: ``curvature_flow``, ``anisotropic_diffusion`` (extra ``itk``), or None.
+        clahe: Whether to equalise the contrast of axial slices adaptively, see
+            :class:`~brats3d.transforms.clahe.EqualiseAdaptivelyd`.
+        clahe_clip: Its limit, 1 or more.
+        denoise: ``gaussian``, ``median``, ``non_local_means`` (extra ``classical``),
+            ``curvature_flow``, ``anisotropic_diffusion`` (extra ``itk``), or None.
+        denoise_strength: Sigma in mm of ``gaussian``, reach of ``median`` in voxels, or filter
+            parameter of ``non_local_means`` in standard deviations of the noise; None: the usual one
+            (:data:`~brats3d.transforms.smoothing.SMOOTHERS`).
         label_geometry: ``strict``, or ``trust_array`` to ignore the headers of label maps and
             brain masks whose arrays line up with the images.
     """
@@ -102,6 +115,9 @@ class Preprocessing:
     bias_field_shrink: int = 4
     denoise: str | None = None
     label_geometry: str = "strict"
+    clahe: bool = False
+    clahe_clip: float = CLIP_LIMIT
+    denoise_strength: float | None = None
 
     def __post_init__(self) -> None:
         """Bring the settings to one form and check them.
@@ -115,7 +131,7 @@ class Preprocessing:
         self._check_choice("normalise", self.normalise, NORMALISATIONS)
         self._check_choice("label_geometry", self.label_geometry, LABEL_GEOMETRIES)
         if self.denoise is not None:
-            self._check_choice("denoise", self.denoise, tuple(DENOISERS))
+            self._check_choice("denoise", self.denoise, (*SMOOTHERS, *DENOISERS))
         self._check_values()
 
     @staticmethod
@@ -144,6 +160,8 @@ class Preprocessing:
             "margin_voxels": (self.margin_voxels < 0, "0 or more"),
             "clip": (self.clip is not None and self.clip <= 0, "a positive number, or null"),
             "bias_field_shrink": (self.bias_field_shrink < 1, "1 or more"),
+            "clahe_clip": (not 1 <= self.clahe_clip < float("inf"), "1 or more"),
+            "denoise_strength": self._check_of_strength(),
         }
         for key, (is_wrong, expected) in wrong.items():
             if is_wrong:
@@ -154,19 +172,37 @@ class Preprocessing:
                     expected=expected,
                 )
 
+    def _check_of_strength(self) -> tuple[bool, str]:
+        """Whether the strength is wrong, and what it should be."""
+        strength = self.denoise_strength
+        if strength is None:
+            return False, ""
+        if self.denoise not in SMOOTHERS:
+            return True, f"null, or one of {', '.join(SMOOTHERS)} in preprocess.denoise"
+        if self.denoise == "median":
+            return strength < 1 or strength != int(strength), "a whole number of voxels, 1 or more"
+        return not 0 < strength < float("inf"), "a positive number"
+
     def _spacing_per_axis(self) -> tuple[float, ...] | None:
         if self.spacing_mm is None or isinstance(self.spacing_mm, tuple):
             return self.spacing_mm
         return (float(self.spacing_mm),) * 3
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings but those that earlier versions did not have and that change nothing here."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        return {
+            key: value
+            for key, value in dataclasses.asdict(self).items()
+            if key not in _LATER_KEYS or value != usual[key]
+        }
 
     def key(self) -> str:
         """Name of these settings that is fit for a file name; equal settings have equal keys.
 
         The classes of a prepared case depend on its label convention too, which is not a setting.
         """
-        settings = json.dumps(
-            {**dataclasses.asdict(self), "spacing_mm": self._spacing_per_axis()}, sort_keys=True
-        )
+        settings = json.dumps({**self.settings(), "spacing_mm": self._spacing_per_axis()}, sort_keys=True)
         return f"v{VERSION}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
 
     def prepare(self, case: Case, *, with_label: bool) -> PreparedCase:
@@ -226,13 +262,21 @@ class Preprocessing:
         ]
         if self.bias_field:
             steps.append(CorrectBiasFieldd(shrink=self.bias_field_shrink))
-        if self.denoise is not None:
+        if self.clahe:
+            steps.append(EqualiseAdaptivelyd(self._axial(), self.clahe_clip))
+        if self.denoise in SMOOTHERS:
+            steps.append(SmoothInBraind(self.denoise, self.denoise_strength))
+        elif self.denoise is not None:
             steps.append(Denoised(self.denoise))
         spacing = self._spacing_per_axis()
         if spacing is not None:
             steps.append(ResampleToSpacingd((spacing[0], spacing[1], spacing[2])))
         steps.append(NormaliseInBraind(self.normalise, self.clip))
         return Compose(steps)
+
+    def _axial(self) -> int:
+        """Axis of the prepared volume that axial slices are counted along."""
+        return next(axis for axis, letter in enumerate(self.orientation) if letter in "IS")
 
 
 def _config_key(setting: str) -> str:
