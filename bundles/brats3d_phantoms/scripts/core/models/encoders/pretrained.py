@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from scripts.core.errors import ConfigError, MissingExtraError
+from scripts.core.errors import ConfigError
 from scripts.core.models.architecture import PARAMS_KEY
 from scripts.core.models.encoders.encoder import Encoder
+from scripts.core.models.encoders.state_files import read_state
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +21,6 @@ SMALLEST_SHARE = 0.5
 """Share of an encoder's weights that a file must hold to count as its weights."""
 COLOURS = 3
 _KEY = f"{PARAMS_KEY}.pretrained"
-_NESTED = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("", "module.", "model.", "encoder.", "network.encoder.")
 _COUNTER = "num_batches_tracked"  # of batch norm; old files lack it, and nothing computed depends on it
 
@@ -90,7 +86,7 @@ def load_pretrained(encoder: Encoder, path: str | Path) -> PretrainedReport:
             remedy="leave out pretrained, or use slices",
         )
     file = Path(path).expanduser()
-    state = _without_prefix(read_state(file), own)
+    state = _without_prefix(read_state(file, _KEY), own)
     report, fitting = _compare(encoder, state, own)
     countable = [name for name in own if not name.endswith(_COUNTER)]
     if len(report.used) < SMALLEST_SHARE * len(countable):
@@ -105,34 +101,6 @@ def load_pretrained(encoder: Encoder, path: str | Path) -> PretrainedReport:
     encoder.load_state_dict(fitting, strict=False)
     logger.info("pretrained weights %s: %s", file, report)
     return report
-
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Read a state dict, also one inside a checkpoint.
-
-    Raises:
-        ConfigError: No such file, or no state dict in it.
-        MissingExtraError: ``safetensors`` is needed and not installed.
-    """
-    if not file.is_file():
-        raise ConfigError(
-            "no file with pretrained weights",
-            where=f"{_KEY}: {file}",
-            remedy="name a state dict, such as one that torchvision offers",
-        )
-    content: Any = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
-    for key in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    whole = isinstance(content, Mapping) and bool(content)
-    if not whole or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ConfigError(
-            "the file holds no state dict",
-            where=f"{_KEY}: {file}",
-            got=type(content).__name__,
-            expected="names of weights with their values",
-        )
-    return {str(name): value for name, value in content.items()}
 
 
 def adapt_colours(weight: Tensor, channels: int) -> Tensor:
@@ -187,33 +155,3 @@ def _without_prefix(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> d
         return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
     return max(map(stripped, _PREFIXES), key=lambda renamed: len(own.keys() & renamed.keys()))
-
-
-def _read_torch(file: Path) -> object:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise ConfigError(
-            "cannot read the pretrained weights",
-            where=f"{_KEY}: {file}",
-            got=" ".join(str(error).split())[:200] or type(error).__name__,
-            expected="a state dict, written by torch.save or in safetensors format",
-        ) from error
-
-
-def _read_safetensors(file: Path) -> object:
-    try:
-        load_file = importlib.import_module("safetensors.torch").load_file
-    except ImportError as error:
-        raise MissingExtraError(
-            "this file needs the package safetensors", where=file, remedy="pip install safetensors"
-        ) from error
-    try:
-        return load_file(file)
-    except Exception as error:  # its own class is not part of its interface
-        raise ConfigError(
-            "cannot read the pretrained weights",
-            where=f"{_KEY}: {file}",
-            got=" ".join(str(error).split())[:200],
-            expected="a file in safetensors format",
-        ) from error
