@@ -15,6 +15,7 @@ from brats3d.config import FitConfig
 from brats3d.errors import ConfigError, LabelError
 from brats3d.labels import BACKGROUND, LabelConvention
 from brats3d.models import MODELS
+from brats3d.models.architecture import without_pretrained
 from brats3d.workflows.runs import RunFolder
 
 
@@ -154,7 +155,7 @@ class BundleSource:
             "spatial_dims": model.spatial_dims,
             "in_channels": len(self.modalities),
             "out_channels": self.out_channels,
-            **MODELS[model.name].complete(model.params),
+            **without_pretrained(MODELS[model.name].complete(model.params)),
         }
 
     def preprocessing(self) -> dict[str, Any]:
