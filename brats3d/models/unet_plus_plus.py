@@ -84,7 +84,7 @@ class UNetPlusPlus(nn.Module):
             x = stage(x)
             nodes.append([x])
         for column in self.columns:
-            for level, node in enumerate(column):
+            for level, node in enumerate(column):  # type: ignore[arg-type,var-annotated]  # it is a list
                 # Finest level first, so that the coarser one still ends with the column before.
                 nodes[level].append(node(nodes[level + 1][-1], nodes[level]))
         logits: list[Tensor] = []

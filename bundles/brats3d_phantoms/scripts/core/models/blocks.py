@@ -138,7 +138,7 @@ def _repeated(design: BlockDesign, inputs: int, outputs: int, stride: Sequence[i
     ends = [side for step in reversed(stride) for side in (0, step - 1)]  # the last axis comes first
     return nn.Sequential(
         nn.Upsample(scale_factor=tuple(float(step) for step in stride), mode="nearest"),
-        kind(tuple(ends), 0.0),
+        kind(tuple(ends), 0.0),  # type: ignore[arg-type]  # as many as the axes have ends
         design.unit(inputs, outputs, stride, (1,) * dims),
         activation_layer(design.activation),
     )
