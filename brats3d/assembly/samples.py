@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from brats3d.config import FitConfig
@@ -11,6 +11,7 @@ from brats3d.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from brats3d.data.datasets import PatchDataset, SliceDataset
     from brats3d.data.residency import Memory
@@ -41,7 +42,7 @@ def build_training_data(
     resident = reside(training, config.data.residency, _memories(config, device))
     on_device = any(isinstance(case, DeviceCase) for case in resident)
     return PatchDataModule(
-        _training_set(config, resident, device if on_device else torch.device("cpu")),
+        _samples(config, resident, device if on_device else torch.device("cpu")),
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
@@ -80,24 +81,42 @@ def _obstacles_to_gpu_residency(config: FitConfig) -> Iterator[tuple[str, object
         yield "transplant", "tumours of other cases", "set its probabilities to 0, or data.residency to ram"
 
 
-def _training_set(
-    config: FitConfig, cases: Sequence[StoredCase], device: torch.device
+def build_validation_samples(config: FitConfig) -> Callable[[StoredCase], dict[str, Tensor]]:
+    """From a prepared case to a batch of samples as a training has them, but without random changes.
+
+    They are always the same of a case: ``image`` float32 ``(B, C, *S)``, ``classes`` uint8 ``(B, 1, *S)``.
+    """
+
+    def samples_of(case: StoredCase) -> dict[str, Tensor]:
+        import torch
+
+        samples = _samples(config, [case], torch.device("cpu"), changed=False)
+        drawn = [samples[number] for number in range(config.patch.batch_size)]
+        return {name: torch.stack([sample[name] for sample in drawn]) for name in drawn[0]}
+
+    return samples_of
+
+
+def _samples(
+    config: FitConfig, cases: Sequence[StoredCase], device: torch.device, *, changed: bool = True
 ) -> PatchDataset | SliceDataset:
+    """Random samples of cases, with random changes (or to be changed in batches) if ``changed``."""
     from brats3d.data.datasets import PatchDataset, SliceDataset
     from brats3d.transforms.batch_augmentation.deferring import defer
 
+    deferred = changed and _augments_batches(config)
+    changes = defer if deferred else build_augmentation(config) if changed else _unchanged
     shared: dict[str, Any] = {
         "size": config.patch.size,
         "foreground": config.patch.foreground,
         "empty": config.patch.empty,
-        "augmentation": defer if _augments_batches(config) else build_augmentation(config),
+        "augmentation": changes,
         "seed": config.seed,
         "device": device,
     }
     if config.model.spatial_dims == 3:
-        return PatchDataset(
-            cases, mixing=build_transplantation(config), as_stored=_augments_batches(config), **shared
-        )
+        mixing = build_transplantation(config) if changed else None
+        return PatchDataset(cases, mixing=mixing, as_stored=deferred, **shared)
     from brats3d.assembly.slice_ranges import slice_range
     from brats3d.inference.slices import SLICE_AXES
     from brats3d.registry import look_up
@@ -105,6 +124,10 @@ def _training_set(
     axis = look_up(SLICE_AXES, config.slices.axis, "slices.axis")
     ranges = [slice_range(case, axis, config.slices.first, config.slices.last) for case in cases]
     return SliceDataset(cases, axis=axis, ranges=ranges, **shared)
+
+
+def _unchanged(sample: Any, seed: int) -> Any:
+    return sample
 
 
 def build_augmentation(config: FitConfig) -> Augmentation:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brats3d.assembly.class_weights import build_training_loss
 from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
+from brats3d.assembly.samples import build_validation_samples
 from brats3d.config import FitConfig, to_plain
 from brats3d.errors import ConfigError
 from brats3d.labels import LabelConvention
@@ -85,6 +86,7 @@ def build_module(
         class_table=convention.class_table,
         clock=clock,
         compile_mode=mode,
+        validation_samples=build_validation_samples(config),
     )
 
 
@@ -157,14 +159,11 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
 
 
 def _plugins() -> list[Any]:
-    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-
     from brats3d.training.checkpoints import AtomicCheckpointIO
+    from brats3d.training.ranks import chosen_environment
 
-    # In a batch script of SLURM it may be torchrun that has started the processes.
-    by_srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
-    # The job script requeues a job, by the exit code; a training need not know about schedulers.
-    return [AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if by_srun else [])]
+    environment = chosen_environment()
+    return [AtomicCheckpointIO(), *([] if environment is None else [environment])]
 
 
 def _loggers(run: Path) -> list[Logger]:
@@ -190,6 +189,7 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     chosen, interruption = config.trainer, Interruption()
     further = [FurtherLoggers(chosen.loggers, run, to_plain(config))] if chosen.loggers else []
     average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
+    dwell = [] if config.optim.dwell is None else [_dwell(config)]
     return [
         BatchSeeds(config.seed),
         KeptMemory(),
@@ -198,10 +198,45 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
         TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
         interruption,
         *further,
+        *dwell,
+        *([] if (patience := chosen.early_stopping_patience) is None else [_early_stopping(patience, clock)]),
         BestAndLast(
             run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes, interruption=interruption
         ),
     ]
+
+
+def _dwell(config: FitConfig) -> Callback:
+    """Callback that goes back to the best weights.
+
+    Raises:
+        ConfigError: A factor that cannot work, or settings that it cannot work with.
+    """
+    from brats3d.training.dwell import Dwell
+
+    factor, decay = config.optim.dwell, config.optim.ema_decay
+    assert factor is not None
+    if not 0 < factor < 1:
+        raise ConfigError(
+            "dwell lowers the learning rate by a factor", where="optim.dwell", got=factor, expected="(0, 1)"
+        )
+    for where, works, got, remedy in (
+        ("optim.ema_decay", decay is None, decay, "set optim.ema_decay to null"),
+        ("trainer.strategy", config.trainer.strategy != SHARDED, SHARDED, "use ddp"),
+    ):
+        if not works:
+            raise ConfigError("dwell needs the weights themselves", where=where, got=got, remedy=remedy)
+    return Dwell(factor)
+
+
+def _early_stopping(patience: int, clock: Clock) -> Callback:
+    from brats3d.training.early_stopping import EarlyStopping
+
+    if patience < 1:
+        raise ConfigError(
+            "nothing to wait for", where="trainer.early_stopping_patience", got=patience, expected="1 or more"
+        )
+    return EarlyStopping(patience, clock)
 
 
 def _strategy(config: FitConfig) -> Any:

@@ -31,7 +31,8 @@ class DataConfig:
     """Folder of the data set, or a URL such as s3://bucket/folder (needs the extra remote); by default
     phantoms are used."""
     layout: str = "auto"
-    """Naming of the files (brats2018, brats2020, brats2021, brats2023, msd, nnunet, pattern), or auto."""
+    """Naming of the files (brats2018, brats2020, brats2021, brats2023, msd, nnunet, lgg, figshare,
+    montgomery, chest_xray, dicom, pattern), or auto."""
     pattern: dict[str, str] | None = None
     """Your own naming: modality, label or mask to a pattern such as {flair: '{case}/Flair.nii.gz'}."""
     modalities: tuple[str, ...] = ("t1", "t1ce", "t2", "flair")
@@ -219,9 +220,9 @@ class LossConfig:
     """The training loss."""
 
     name: str = "dice_ce"
-    """dice, cross_entropy, dice_ce, focal, dice_focal, tversky, focal_tversky, generalized_dice, unified_focal,
-    symmetric_unified_focal, matthews, boundary, or compound: a sum of these by `params.terms`, such as
-    {dice: 1, boundary: 0.01}."""
+    """dice, cross_entropy, dice_ce, focal, dice_focal, tversky, focal_tversky, generalized_dice,
+    unified_focal, symmetric_unified_focal, matthews, boundary, or compound: a sum of these by
+    `params.terms`, such as {dice: 1, boundary: 0.01}."""
     params: dict[str, Any] = field(default_factory=dict)
     """Parameters of the loss. `weights` of the channels are numbers, or computed from the voxels of the
     training cases: inverse_frequency or median_frequency."""
@@ -250,6 +251,9 @@ class OptimConfig:
     """Validations without a better Dice before `plateau` lowers the rate."""
     plateau_factor: float = 0.5
     """Factor by which `plateau` lowers the rate."""
+    dwell: float | None = None
+    """Whenever the loss of a validation is higher, go back to the weights of the lowest one and multiply the
+    rate by this (below 1; needs `ema_decay: null`); null: off."""
     ema_decay: float | None = 0.99
     """Decay of the exponential moving average of the weights that is validated and kept; null: off."""
 
@@ -286,6 +290,8 @@ class TrainerConfig:
     """Batches per optimiser step."""
     check_val_every_n_epoch: int = 4
     """Epochs between validations; the last epoch always validates."""
+    early_stopping_patience: int | None = None
+    """Validations in a row without a better Dice after which the training ends; null: it never ends early."""
     log_every_n_steps: int = 10
     """Steps between log lines."""
     deterministic: bool = False
@@ -316,6 +322,26 @@ class InferenceConfig:
 
 
 @dataclass(frozen=True)
+class CrfConfig:
+    """Dense conditional random field over the probabilities of whole cases; not in a training's validations."""
+
+    iterations: int = 0
+    """Mean-field updates, such as 5; 0: off."""
+    appearance_weight: float = 2.0
+    """Most that neighbours of the same intensities add to the log-odds of a voxel."""
+    appearance_sigma_mm: float = 2.0
+    """Their reach in space (standard deviation of a Gaussian)."""
+    appearance_sigma_intensity: float = 0.5
+    """Their reach in intensity, over all modalities, in z-score units."""
+    smoothness_weight: float = 1.0
+    """Most that neighbours of any intensities add."""
+    smoothness_sigma_mm: float = 1.0
+    """Their reach in space."""
+    radius_voxels: int = 3
+    """Farthest neighbour; the time grows with its third power."""
+
+
+@dataclass(frozen=True)
 class PostprocessConfig:
     """From probabilities to regions."""
 
@@ -325,6 +351,8 @@ class PostprocessConfig:
     """Region to smallest volume of a connected component that is kept."""
     et_to_ncr_below_ml: float = 0.0
     """ET of less volume than this in a case becomes NCR; 0: off."""
+    crf: CrfConfig = field(default_factory=CrfConfig)
+    """Random field that draws neighbours of like intensities to one label, before all other rules."""
 
 
 @dataclass(frozen=True)

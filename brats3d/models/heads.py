@@ -63,12 +63,14 @@ class Head:
         Returns:
             Float32 of zeros and ones, ``(B, out_channels, *S)``.
         """
-        if classes.shape[1] == 1:
-            classes = classes[:, 0]
         table = self._table_on(classes.device)
         if self.name == "softmax":
             table = torch.eye(len(table), device=classes.device)
-        return table.T[:, classes.long()].movedim(0, 1).contiguous()
+        return _membership(table, classes)
+
+    def regions(self, classes: Tensor) -> Tensor:
+        """Turn class indices, as for :meth:`target`, into region masks, bool ``(B, R, *S)``."""
+        return _membership(self._table_on(classes.device), classes).bool()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn logits ``(B, out_channels, *S)`` into region probabilities, float32 ``(B, R, *S)``."""
@@ -79,3 +81,10 @@ class Head:
         if device not in self._copies:
             self._copies[device] = self._regions_of_class.to(device)
         return self._copies[device]
+
+
+def _membership(table: Tensor, classes: Tensor) -> Tensor:
+    """Columns of a table ``(K, M)`` for class indices ``(B, [1,] *S)``: ``(B, M, *S)``."""
+    if classes.shape[1] == 1:
+        classes = classes[:, 0]
+    return table.T[:, classes.long()].movedim(0, 1).contiguous()

@@ -125,7 +125,7 @@ class Clock(Callback):
             "validation_s": self.validation_s,
             "finished": self._finished,
             "in_last_epoch": self._in_last_epoch,
-            "ends": self._ends(),
+            "ends": self.ends(),
             "epoch_elapsed_s": self.elapsed_s - self._epoch_started_s,
         }
 
@@ -135,10 +135,11 @@ class Clock(Callback):
         self.epoch_s = float(state_dict["epoch_s"])
         self.validation_s = float(state_dict["validation_s"])
         # A training that was given more epochs or time since then is not at its end any more.
-        same_end = state_dict.get("ends", self._ends()) == self._ends()
+        same_end = state_dict.get("ends", self.ends()) == self.ends()
         self._finished = bool(state_dict["finished"]) and same_end
         self._in_last_epoch = bool(state_dict.get("in_last_epoch", False)) and same_end
         self._epoch_started_s = -float(state_dict.get("epoch_elapsed_s", 0.0))
 
-    def _ends(self) -> list[float | None]:
+    def ends(self) -> list[float | None]:
+        """When the training ends: epochs, and seconds if there is a budget."""
         return [float(self.max_epochs), self.budget_s]

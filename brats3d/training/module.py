@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,15 +17,18 @@ from torchmetrics.aggregation import MeanMetric
 from brats3d.data.store import StoredCase
 from brats3d.errors import Brats3dError
 from brats3d.inference.segmenter import Segmenter
-from brats3d.metrics import evaluate_case
 from brats3d.models.heads import Head
 from brats3d.training.clock import Clock
 from brats3d.training.compilation import Forward, compiled_forward
 from brats3d.training.optimisers import build_optimiser, rate_factor, scaled_rate
 from brats3d.training.processes import mean_over_processes, of_all_processes
+from brats3d.training.scores import batch_scores, case_scores, mean_scores
 from brats3d.training.sharding import gather, release, shard
 
 logger = logging.getLogger(__name__)
+
+_EPOCH_MEANS = {"loss": "loss_epoch", "dice": "dice", "accuracy": "accuracy"}
+"""Means over the steps of an epoch, by the name they are logged with."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class SegmentationModule(pl.LightningModule):
         class_table: Region membership of each class, bool ``(K, R)``.
         clock: Tells how far the training is.
         compile_mode: Mode of ``torch.compile`` for training steps; None: the network as it is.
+        validation_samples: Unchanged samples of a prepared case, as batches of training have them, whose
+            mean loss is the loss of the validation; None: there is none.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class SegmentationModule(pl.LightningModule):
         class_table: NDArray[np.bool_],
         clock: Clock,
         compile_mode: str | None = None,
+        validation_samples: Callable[[StoredCase], dict[str, Tensor]] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -100,13 +106,16 @@ class SegmentationModule(pl.LightningModule):
         self.class_table = class_table
         self.clock = clock
         self.compile_mode = compile_mode
+        self.validation_samples = validation_samples
         # Of the whole epoch, as Lightning forgets what was logged before a checkpoint in its middle. Values
         # are the same on all processes; a look for NaN would hold the GPU up at every step.
-        self.epoch_loss = MeanMetric(nan_strategy="disable", sync_on_compute=False)
+        self.epoch_means = nn.ModuleDict(
+            {name: MeanMetric(nan_strategy="disable", sync_on_compute=False) for name in _EPOCH_MEANS}
+        )
         self._lr = optimisation.lr
         self._training_forward: Forward | None = None
-        self._case_dice: dict[str, list[float]] = {}
-        self._plateau_scale = 1.0
+        self._case_scores: dict[str, dict[str, list[float]]] = {}
+        self._rate_scale = 1.0
         self._best_dice = -1.0
         self._validations_since_best = 0
 
@@ -150,17 +159,26 @@ class SegmentationModule(pl.LightningModule):
         chosen = self.optimisation
         factor = rate_factor(chosen.schedule, self.clock.shared_progress(self.trainer), chosen.warmup)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self._lr * factor * self._plateau_scale
+            group["lr"] = self._lr * factor * self._rate_scale
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch: image float32 ``(B, C, *S)``, classes uint8 ``(B, 1, *S)``."""
         logits = (self._training_forward or self.network)(batch["image"])
         loss: Tensor = self.loss(logits, self.head.target(batch["classes"]))
         shared = mean_over_processes(loss)  # what a process of its own would have with all their batches
-        self.epoch_loss.update(shared.float())
         self.log("train/loss_step", shared, on_step=True, on_epoch=False)
-        self.log("train/loss_epoch", self.epoch_loss, on_step=False, on_epoch=True)
+        self._log_means({"loss": shared.float()})
+        if batch_idx % self.trainer.log_every_n_steps == 0:
+            finest = logits if isinstance(logits, Tensor) else logits[0]
+            dice, accuracy = mean_over_processes(batch_scores(finest, batch["classes"], self.head))
+            self._log_means({"dice": dice, "accuracy": accuracy})
         return loss
+
+    def _log_means(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            mean = cast("MeanMetric", self.epoch_means[name])
+            mean.update(value)
+            self.log(f"train/{_EPOCH_MEANS[name]}", mean, on_step=False, on_epoch=True)
 
     def _compiled(self, example: Tensor) -> Forward:
         if self.compile_mode is None:
@@ -198,40 +216,40 @@ class SegmentationModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget the cases of the last validation; each process needs all weights for its cases."""
         gather(self.network)
-        self._case_dice = {}
+        self._case_scores = {}
 
     def validation_step(self, batch: StoredCase | None, batch_idx: int) -> None:
-        """Segment one whole prepared case, if there is one, and keep its Dice per region."""
+        """Segment one whole prepared case, if there is one, and keep its scores."""
         if batch is None:
             return
         image = torch.from_numpy(np.asarray(batch.image(), dtype=np.float32))
-        probabilities = self.segmenter.segment(image)
-        prediction = self.regions_of(probabilities.numpy())
+        prediction = self.regions_of(self.segmenter.segment(image).numpy())
         reference = np.moveaxis(self.class_table[batch.classes()], -1, 0)
-        scores = evaluate_case(
-            prediction,
-            reference,
-            spacing_mm=(1.0,) * image[0].ndim,  # Dice needs none
-            regions=self.region_names,
-            case_id=batch.case_id,
-            only=("dice",),
-        )
-        self._case_dice[batch.case_id] = [row["dice"] for row in scores.rows]
+        scores = case_scores(prediction, reference, self.region_names, batch.case_id)
+        if self.validation_samples is not None:
+            scores["loss"] = [self._loss_of(self.validation_samples(batch))]
+        self._case_scores[batch.case_id] = scores
+
+    def _loss_of(self, samples: dict[str, Tensor]) -> float:
+        """Loss of some samples, that of this process alone."""
+        image, classes = (samples[name].to(self.device) for name in ("image", "classes"))
+        return float(self.loss(self.network(image), self.head.target(classes)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean Dice of each region and their mean, over all cases of all processes."""
+        """Log the means of all scores over the cases of all processes."""
         release(self.network)
-        parts = of_all_processes(self._case_dice)
-        case_dice = {case_id: dice for part in parts for case_id, dice in part.items()}
-        if not case_dice:
-            return
-        means = np.mean([case_dice[case_id] for case_id in sorted(case_dice)], axis=0)
-        for name, value in zip(self.region_names, means.tolist(), strict=True):
-            self.log(f"val/dice_{name}", value)
-        dice = float(means.mean())
-        self.log("val/dice", dice)
-        if not self.trainer.sanity_checking:
-            self._lower_rate_on_plateau(dice)
+        parts = of_all_processes(self._case_scores)
+        means = mean_scores(
+            {case_id: scores for part in parts for case_id, scores in part.items()}, self.region_names
+        )
+        for name, value in means.items():
+            self.log(f"val/{name}", value)
+        if means and not self.trainer.sanity_checking:
+            self._lower_rate_on_plateau(means["dice"])
+
+    def lower_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all steps to come."""
+        self._rate_scale *= factor
 
     def _lower_rate_on_plateau(self, dice: float) -> None:
         if dice > self._best_dice:
@@ -242,24 +260,28 @@ class SegmentationModule(pl.LightningModule):
             self.optimisation.schedule == "plateau"
             and self._validations_since_best >= self.optimisation.plateau_patience
         ):
-            self._plateau_scale *= self.optimisation.plateau_factor
+            self.lower_rate(self.optimisation.plateau_factor)
             self._validations_since_best = 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the plateau schedule, and the loss of the epoch so far."""
-        checkpoint["epoch_loss"] = {"sum": self.epoch_loss.mean_value, "steps": self.epoch_loss.weight}
+        """Keep the state of the plateau schedule, and the means of the epoch so far."""
+        checkpoint["epoch_means"] = {name: _state(mean) for name, mean in self.epoch_means.items()}
         checkpoint["plateau"] = {
-            "scale": self._plateau_scale,
+            "scale": self._rate_scale,
             "best_dice": self._best_dice,
             "validations_since_best": self._validations_since_best,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what :meth:`on_save_checkpoint` kept."""
-        if (loss := checkpoint.get("epoch_loss")) is not None:  # older versions did not keep it
-            self.epoch_loss.mean_value = loss["sum"].to(self.device)
-            self.epoch_loss.weight = loss["steps"].to(self.device)
+        for name, state in checkpoint.get("epoch_means", {}).items():  # older versions kept none
+            for key, value in state.items():
+                setattr(self.epoch_means[name], key, value.to(self.device))
         state = checkpoint["plateau"]
-        self._plateau_scale = state["scale"]
+        self._rate_scale = state["scale"]
         self._best_dice = state["best_dice"]
         self._validations_since_best = state["validations_since_best"]
+
+
+def _state(mean: nn.Module) -> dict[str, Any]:
+    return {key: getattr(mean, key) for key in ("mean_value", "weight")}

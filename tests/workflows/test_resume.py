@@ -52,6 +52,9 @@ def assert_same_state(first: Path, second: Path) -> None:
         pytest.param({"model__params": {"filters": [4, 8], "dropout": 0.3}}, id="dropout-ema"),
         pytest.param({"augment__where": "batch"}, id="batches-augmented"),
         pytest.param(
+            {"optim__ema_decay": None, "optim__dwell": 0.5, "trainer__early_stopping_patience": 3}, id="dwell"
+        ),
+        pytest.param(
             {
                 "model__spatial_dims": 2,
                 "patch__size": [32, 32],
