@@ -6,13 +6,14 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from brats3d.cases import MODALITIES, modality_named
 from brats3d.config import ExtractConfig
-from brats3d.errors import ConfigError, DataError, OutputError
+from brats3d.errors import Brats3dError, ConfigError, DataError, OutputError
 from brats3d.features import Discretisation, FeatureRow, FeatureSettings
 from brats3d.features.tables import FORMS, write_features_csv
 from brats3d.files import write_json
@@ -224,6 +225,13 @@ def _each(cases: Sequence[MaskedCase], extractor: Extractor, jobs: int) -> Itera
         results = pool.map(extractor, cases)
         for _ in progress_over(cases, "extracting"):
             yield next(results)
+    except BrokenProcessPool as error:
+        raise Brats3dError(
+            "a process that extracted features was ended from outside",
+            where="jobs",
+            got=f"{jobs} at a time",
+            remedy="lower jobs: the machine may not have enough memory for so many",
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

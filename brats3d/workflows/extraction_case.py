@@ -90,7 +90,10 @@ class Extractor:
         self, case: Case, images: dict[str, NDArray[np.float32]], mask: Path, geometry: Geometry
     ) -> NDArray[np.bool_]:
         if case.brain_mask is None:
-            return find_brain(np.stack([np.nan_to_num(image) for image in images.values()]))
+            stack = np.empty((len(images), *geometry.shape), dtype=np.float32)
+            for channel, image in zip(stack, images.values(), strict=True):
+                channel[...] = image
+            return find_brain(np.nan_to_num(stack, copy=False))
         self._check_grid(case.brain_mask, mask, geometry)
         inside = read_volume(case.brain_mask)[0] > 0
         if not inside.any():
