@@ -8,6 +8,7 @@ from brats3d.assembly.cases import (
     split_cases,
 )
 from brats3d.assembly.class_weights import build_training_loss, with_class_weights
+from brats3d.assembly.classical import build_classical_segmenter
 from brats3d.assembly.hardware import Hardware, hardware
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
 from brats3d.assembly.samples import (
@@ -25,6 +26,7 @@ __all__ = [
     "augmentation_settings",
     "build_augmentation",
     "build_batch_augmentation",
+    "build_classical_segmenter",
     "build_clock",
     "build_head",
     "build_module",

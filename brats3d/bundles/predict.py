@@ -23,7 +23,7 @@ def predict(config: PredictConfig) -> list[Path]:
     Raises:
         Brats3dError: Anything the user can mend: runs, bundle, data, output folder.
     """
-    if config.bundle is None:
+    if config.bundle is None or config.classical is not None:
         if config.trust:
             raise ConfigError("nothing to trust", where="trust", remedy="name a bundle: --bundle DIR")
         return runs.predict(config)

@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
 from brats3d.config.benchmark import BenchmarkConfig
+from brats3d.config.classical import ClassicalConfig, load_classical_config
 from brats3d.config.crossval import CrossvalConfig
 from brats3d.config.ensemble import EnsembleConfig
 from brats3d.config.export import ExportConfig
@@ -32,6 +33,7 @@ from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 __all__ = [
     "AugmentConfig",
     "BenchmarkConfig",
+    "ClassicalConfig",
     "CrossvalConfig",
     "DataConfig",
     "EnsembleConfig",
@@ -59,6 +61,7 @@ __all__ = [
     "differences",
     "extended",
     "from_dict",
+    "load_classical_config",
     "load_config",
     "parse_arguments",
     "recipe_folder",

@@ -70,6 +70,18 @@ def load_config(path: str | os.PathLike[str] | None = None, **overrides: Any) ->
     return from_dict(FitConfig, content)
 
 
+def from_file(cls: type[T], path: str | os.PathLike[str]) -> T:
+    """Build ``cls`` from a YAML file, or from the shipped recipe of that name.
+
+    Raises:
+        ConfigError: The file is missing, has an unknown key, or a value of the wrong type.
+    """
+    file = recipe_path(path)
+    content = read_yaml(file)
+    _check_keys(cls, content, file)
+    return from_dict(cls, content)
+
+
 def from_dict(cls: type[T], content: Mapping[str, Any]) -> T:
     """Build ``cls`` from plain nested values, with the checks of the command line.
 

@@ -9,6 +9,7 @@ from typing import Any
 from brats3d.errors import ConfigError, closest_first
 
 SWEEPS = "sweeps"  # folder of the recipes with a grid, which are for the verb sweep alone
+CLASSICAL = "classical"  # folder of the recipes without training, for predict --classical
 
 
 def recipe_folder() -> Path:
@@ -28,10 +29,10 @@ def recipe_path(path: str | os.PathLike[str]) -> Path:
     if given.is_file():
         return given
     if given.suffix in {".yaml", ".yml"}:
-        for folder in (recipe_folder(), recipe_folder() / SWEEPS):
+        for folder in (recipe_folder(), recipe_folder() / SWEEPS, recipe_folder() / CLASSICAL):
             if (folder / given.name).is_file():
                 return folder / given.name
-    names = closest_first(given.name, [file.name for file in recipe_folder().glob("*.yaml")])
+    names = closest_first(given.name, [file.name for file in recipe_folder().rglob("*.yaml")])
     raise ConfigError(
         "configuration file not found",
         where=given,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Predict with one run, with several whose probabilities are averaged, or with a MONAI bundle."""
+    """Predict with one run, with the mean of several, with a MONAI bundle, or without training."""
 
     run: tuple[str, ...] = ()
     """Run folder(s), such as runs/NAME; several are averaged."""
@@ -17,6 +17,9 @@ class PredictConfig:
     """Folder of a MONAI bundle, instead of a run."""
     trust: bool = False
     """Run the programs that a bundle of others consists of; those that export wrote need no trust."""
+    classical: str | None = None
+    """Recipe of a method that needs no training, instead of a run: kmeans.yaml, fuzzy_kmeans.yaml, otsu.yaml,
+    active_contour.yaml, or your own (needs brats3d[classical])."""
     input: str | None = None
     """A case folder or a data set, or the URL of one; nothing when single files are given."""
     cache: str | None = None

@@ -15,6 +15,7 @@ from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError
 from brats3d.imaging import write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
+from brats3d.workflows.classical import classical_segmentation
 from brats3d.workflows.devices import placed, predict_in_processes, process_count
 from brats3d.workflows.label_maps import PROBABILITIES_ENDING, check_targets
 from brats3d.workflows.loading import load_segmentation
@@ -27,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 def predict(config: PredictConfig) -> list[Path]:
-    """Segment cases with one run, or with several whose probabilities are averaged.
+    """Segment cases with one run, with several whose probabilities are averaged, or without training.
 
     Args:
-        config: Runs, input and output; ``input`` is a case folder or a data set, labelled or not.
+        config: Runs or a recipe, input and output; ``input`` is a case folder or a data set, labelled or not.
 
     Returns:
         The label maps, see :func:`predict_cases`.
@@ -38,11 +39,15 @@ def predict(config: PredictConfig) -> list[Path]:
     Raises:
         Brats3dError: Anything the user can mend: runs, data, output folder.
     """
+    if config.classical is not None:
+        with placed(config):
+            return predict_cases(config, classical_segmentation(config))
     if not config.run:
         raise ConfigError(
             "no run to predict with",
             where="run",
-            remedy="name a run folder (--run runs/NAME), or a bundle (--bundle DIR)",
+            remedy="name a run folder (--run runs/NAME), a bundle (--bundle DIR), or a recipe that needs no "
+            "training (--classical fuzzy_kmeans.yaml)",
         )
     with placed(config) as here:
         segmentation = load_segmentation(

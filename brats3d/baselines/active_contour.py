@@ -1,0 +1,97 @@
+"""Active contour without edges: a surface that moves until it parts bright from dark.
+
+Sources: Chan and Vese 2001, Active contours without edges; Marquez-Neila, Baumela and Alvarez 2014,
+A morphological approach to curvature-based evolution of curves and surfaces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brats3d.baselines.components import bounding_box
+from brats3d.errors import ConfigError, MissingExtraError
+
+
+@dataclass(frozen=True)
+class ActiveContour:
+    """Moves the surface of a mask by the morphological Chan-Vese scheme (scikit-image).
+
+    Attributes:
+        iterations: Steps; the surface moves by one voxel at most in each.
+        smoothing: Rounds of smoothing (mean curvature) after each step.
+        inside_weight: Weight of the spread of intensities within the surface; below that of the outside,
+            which is 1, the surface takes in more.
+        margin: Voxels around the mask that the surface may grow by; what lies farther does not count.
+    """
+
+    iterations: int = 20
+    smoothing: int = 1
+    inside_weight: float = 1.0
+    margin: int = 12
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: One that cannot work.
+        """
+        for key, works in (
+            ("iterations", self.iterations >= 1),
+            ("smoothing", self.smoothing >= 0),
+            ("inside_weight", 0 < self.inside_weight < float("inf")),
+            ("margin", self.margin >= 1),
+        ):
+            if not works:
+                raise ConfigError(
+                    "a setting that cannot work",
+                    where=f"method.params.{key}",
+                    got=getattr(self, key),
+                    expected="0 or more" if key == "smoothing" else "more than 0",
+                )
+
+    def __call__(
+        self, image: NDArray[np.floating], inside: NDArray[np.bool_], mask: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Move the surface of a mask.
+
+        Args:
+            image: Intensities ``(*S)``, two or three axes.
+            inside: Voxels that count, bool ``(*S)``.
+            mask: Where the surface starts, bool ``(*S)``.
+
+        Returns:
+            Bool ``(*S)``, within ``inside``.
+
+        Raises:
+            MissingExtraError: scikit-image is not installed.
+        """
+        try:
+            from skimage.segmentation import morphological_chan_vese
+        except ImportError as error:
+            raise MissingExtraError(
+                "active contours need scikit-image, which is not installed",
+                expected="the package scikit-image",
+                remedy="pip install brats3d[classical]",
+            ) from error
+        box = bounding_box(mask, self.margin)
+        if box is None:
+            return mask
+        seen = inside[box] & ~mask[box]
+        if not seen.any():
+            return mask
+        # What is no brain looks like the brain around the mask, so that it draws the surface nowhere.
+        around = np.float32(np.median(image[box][seen]))
+        moved = morphological_chan_vese(
+            np.where(inside[box], image[box], around),
+            self.iterations,
+            init_level_set=mask[box],
+            smoothing=self.smoothing,
+            lambda1=self.inside_weight,
+            lambda2=1.0,
+        )
+        result = np.zeros_like(mask)
+        result[box] = moved.astype(bool) & inside[box]
+        return result
