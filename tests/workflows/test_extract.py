@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError, Ou
 from brats3d.features import FeatureSettings
 from brats3d.imaging import Geometry, read_geometry, read_volume, write_image, write_label_map
 from brats3d.workflows.extract import extract
+from brats3d.workflows.extraction_case import Extractor
+from brats3d.workflows.extraction_inputs import find_inputs
 
 FAST = FeatureSettings(families=("morphology", "location", "statistics"))
 MODALITIES = ("t1", "t1ce", "t2", "flair")
@@ -151,6 +154,14 @@ def test_normalised_images_have_units_of_the_brain(data_set: Path, tmp_path: Pat
             assert float(one["value"]) == pytest.approx(float(other["value"]), abs=1e-4)
 
 
+def test_what_other_processes_are_given_says_everything(data_set: Path) -> None:
+    inputs = find_inputs(data_set)
+    extractor = Extractor(FAST, inputs.convention, MODALITIES)
+    elsewhere, masked = pickle.loads(pickle.dumps((extractor, inputs.cases[0])))
+    assert elsewhere(masked).features.rows == extractor(inputs.cases[0]).features.rows
+
+
+@pytest.mark.slow
 def test_several_at_a_time_write_the_same(data_set: Path, tmp_path: Path) -> None:
     settings = FeatureSettings(families=("statistics",))
     first = extract(data_set, tmp_path / "1.csv", settings=settings)
@@ -316,3 +327,16 @@ def test_an_existing_table_is_kept(data_set: Path, tmp_path: Path) -> None:
 
 def test_no_masks_named() -> None:
     assert main(["extract"]) == 2
+
+
+@pytest.mark.real
+def test_a_real_case(real_data: Path, tmp_path: Path) -> None:
+    case_id = "BraTS2021_00006"
+    found = extract(real_data / "brats2021" / case_id, tmp_path / "f.csv")
+    rows = table(found.table)
+    assert not found.failed
+    assert not any(row["reason"] for row in rows)
+    volumes = {row["region"]: float(row["value"]) for row in rows if row["feature"] == "morph_volume_mesh"}
+    assert 0 < volumes["ET"] < volumes["TC"] < volumes["WT"]
+    shares = {row["region"]: float(row["value"]) for row in rows if row["feature"] == "loc_brain_fraction"}
+    assert 0 < shares["WT"] < 0.5
