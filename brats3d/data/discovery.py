@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brats3d.cases import MODALITIES, Case
+from brats3d.cases import ALL_MODALITIES, Case
 from brats3d.data.layouts import LAYOUTS, Found, Layout
 from brats3d.data.layouts.layout import some_of
 from brats3d.data.layouts.pattern import PATTERN, pattern_layout
@@ -20,6 +20,10 @@ from brats3d.places import absolute, is_url
 from brats3d.registry import look_up
 
 AUTO = "auto"
+IN_PIXELS = (
+    "nothing tells the size of a pixel: the tables count 1 pixel as 1 mm, so that distances are in pixels "
+    "and 1000 pixels are a millilitre"
+)
 _LAYOUT_KEY = "data.layout"
 
 
@@ -32,12 +36,27 @@ class Discovery:
         layout: Name of the layout they are in.
         convention: Meaning of their label values.
         notes: What the user should know (missing modalities, choices made), one sentence each.
+        partly_labelled: Whether the data set is known to lack label maps.
+        convention_known: Whether its layout tells what label values mean.
     """
 
     cases: tuple[Case, ...]
     layout: str
     convention: LabelConvention
     notes: tuple[str, ...] = ()
+    partly_labelled: bool = False
+    convention_known: bool = True
+
+    def for_training(self) -> Discovery:
+        """The same without cases that have no label map, if the data set is known to lack some.
+
+        Elsewhere a case without a label map is a mistake that training should not pass over.
+        """
+        labelled = tuple(case for case in self.cases if case.label is not None)
+        if not self.partly_labelled or not labelled or len(labelled) == len(self.cases):
+            return self
+        note = f"{len(self.cases) - len(labelled)} cases without a label map are left out"
+        return replace(self, cases=labelled, notes=(*self.notes, note))
 
 
 def discover(
@@ -70,7 +89,7 @@ def discover(
     meaning = convention if isinstance(convention, LabelConvention) else None
     if isinstance(convention, str) and convention != AUTO:
         meaning = convention_named(convention)
-    candidates = _candidates(layout, pattern)
+    candidates = _candidates(layout, pattern, remote=isinstance(tree, RemoteTree))
     matches = {name: found for name, one in candidates.items() if (found := one.find(tree, meaning))}
     matches = {name: found for name, found in matches.items() if found.cases}
     if not matches:
@@ -79,12 +98,17 @@ def discover(
     _check_duplicates(matches[name].cases)
     cases = tuple(sorted(matches[name].cases, key=lambda case: case.case_id))
     notes = (*matches[name].notes, *_notes(matches[name], name, cases, tree))
+    if candidates[name].in_pixels:
+        notes = (*notes, IN_PIXELS)
     if isinstance(tree, RemoteTree):
         kept = cache or FileCache(FileCache.default_folder())
         kept.sweep()
         cases = tuple(tree.fetchable(case, kept) for case in cases)
         notes = (*notes, f"files are fetched to {kept.folder} when they are needed")
-    return Discovery(cases, name, matches[name].convention, notes)
+    chosen = candidates[name]
+    return Discovery(
+        cases, name, matches[name].convention, notes, chosen.partly_labelled, chosen.convention_known
+    )
 
 
 def _existing_folder(folder: Path) -> Path:
@@ -98,7 +122,7 @@ def _existing_folder(folder: Path) -> Path:
     )
 
 
-def _candidates(layout: str, pattern: Mapping[str, str] | None) -> Mapping[str, Layout]:
+def _candidates(layout: str, pattern: Mapping[str, str] | None, *, remote: bool) -> Mapping[str, Layout]:
     if pattern:
         if layout not in (AUTO, PATTERN):
             raise ConfigError(
@@ -115,10 +139,19 @@ def _candidates(layout: str, pattern: Mapping[str, str] | None) -> Mapping[str, 
             expected="for example flair: '{case}/Flair.nii.gz'",
             remedy="write one path pattern per modality, and label and mask if there are any",
         )
+    possible = {name: one for name, one in LAYOUTS.items() if not (remote and one.local_only)}
     if layout == AUTO:
-        return LAYOUTS
+        return possible
     look_up({**LAYOUTS, AUTO: None, PATTERN: None}, layout, _LAYOUT_KEY)
-    return {layout: LAYOUTS[layout]}
+    if layout not in possible:
+        raise ConfigError(
+            f"the layout {layout!r} is read from this disk only",
+            where=_LAYOUT_KEY,
+            got="a URL",
+            expected="a folder; of URLs " + ", ".join(possible),
+            remedy="copy the data set to this machine",
+        )
+    return {layout: possible[layout]}
 
 
 def _best(matches: Mapping[str, Found], place: object) -> str:
@@ -208,7 +241,7 @@ def _notes(found: Found, layout: str, cases: Sequence[Case], tree: Tree) -> list
             f"{len(found.unusual)} of {len(cases)} cases are not named as in {layout} "
             f"({some_of(sorted(found.unusual))}); their labels are read as {found.convention.name!r} too"
         )
-    present = [m for m in MODALITIES if any(m in case.images for case in cases)]
+    present = [m for m in ALL_MODALITIES if any(m in case.images for case in cases)]
     for modality in present:
         without = [case.case_id for case in cases if modality not in case.images]
         if without:

@@ -20,9 +20,10 @@ def background_constant(volume: NDArray[np.floating]) -> float | None:
     """Return the constant a volume ``(X, Y, Z)`` has outside the brain, or None if it has none.
 
     It is the most common value on the six faces of the volume, since heads are scanned with air
-    around them. It need not be zero: images normalised as a whole have a negative one.
+    around them. It need not be zero: images normalised as a whole have a negative one. A single slice
+    has four edges instead.
     """
-    faces = [np.take(volume, index, axis=axis).ravel() for axis in range(3) for index in (0, -1)]
+    faces = [np.take(volume, index, axis=axis).ravel() for axis in _axes(volume) for index in (0, -1)]
     border = np.concatenate(faces)
     values, counts = np.unique(border, return_counts=True)
     most_common = int(counts.argmax())
@@ -43,12 +44,15 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def with_holes_filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill what ``(X, Y, Z)`` encloses: every piece of outside that touches no face of the volume."""
+    """Fill what ``(X, Y, Z)`` encloses: every piece of outside that touches no face of the volume.
+
+    In a single slice: that touches no edge.
+    """
     outside, count = ndimage.label(~mask)
     if count <= 1:
         return mask
     open_to_border = np.zeros(count + 1, dtype=bool)
-    for axis in range(3):
+    for axis in _axes(mask):
         for index in (0, -1):
             open_to_border[np.unique(np.take(outside, index, axis=axis))] = True
     open_to_border[0] = False
@@ -72,9 +76,23 @@ def find_brain(image: NDArray[np.floating]) -> NDArray[np.bool_]:
         mask |= channel != constant
     # All voxels differ from the background on a few: work on their box alone, which is faster.
     box = ndimage.find_objects(mask.view(np.uint8))[0]
-    padded = np.pad(mask[box], 1)
-    mask[box] = with_holes_filled(without_specks(padded))[1:-1, 1:-1, 1:-1]
+    padded = _padded(mask[box], mask.shape)
+    mask[box] = _unpadded(with_holes_filled(without_specks(padded)), mask.shape)
     return mask
+
+
+def _axes(volume: NDArray[np.generic]) -> list[int]:
+    """Axes that a volume, or a single slice, extends along."""
+    return [axis for axis, size in enumerate(volume.shape) if size > 1] or [0]
+
+
+def _padded(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Add a voxel of background at each face, but not above and below a single slice."""
+    return np.pad(mask, [(int(size > 1),) * 2 for size in shape])
+
+
+def _unpadded(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    return mask[tuple(slice(1, -1) if size > 1 else slice(None) for size in shape)]
 
 
 class FindBraind(MapTransform):
@@ -113,8 +131,8 @@ class FindFieldsOfViewd(MapTransform):
             if constant is None:
                 view[...] = brain
                 continue
-            padded = np.pad((channel != constant) & brain, 1)
-            filled = with_holes_filled(padded)[1:-1, 1:-1, 1:-1] & brain
+            padded = _padded((channel != constant) & brain, brain.shape)
+            filled = _unpadded(with_holes_filled(padded), brain.shape) & brain
             # An image without any signal in a given mask is normalised over the mask.
             view[...] = filled if filled.any() else brain
         sample["fields_of_view"] = views

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from brats3d.data.discovery import AUTO, discover
+from brats3d.data.discovery import AUTO, IN_PIXELS, discover
 from brats3d.data.layouts.dataset_json import FILE_NAME, convention_of, read_dataset_json
 from brats3d.data.layouts.layout import some_of
 from brats3d.data.layouts.tree import Tree
@@ -94,7 +94,8 @@ def find_references(
             got=f"{len(found.cases)} cases in layout {found.layout}, none with a label map",
             remedy="name a folder with label maps",
         )
-    return Masks(paths, found.convention, (f"references in layout {found.layout}",))
+    notes = (f"references in layout {found.layout}", *(note for note in found.notes if note == IN_PIXELS))
+    return Masks(paths, found.convention, notes)
 
 
 def _mask_folder(root: Path, not_a_data_set: LayoutError) -> dict[str, Path]:

@@ -47,7 +47,7 @@ def prepare(config: PrepareConfig) -> PrepareResult:
         raise ConfigError(
             "no data set to prepare", where="data.root", remedy="name its folder: --data.root DIR"
         )
-    found = assembly.discover_cases(config.data, config.data.root)
+    found = assembly.discover_cases(config.data, config.data.root).for_training()
     store = PreparedStore(store_folder(config.store or config.data.store, config.folder))
     preprocessing = assembly.build_preprocessing(config)
     cases = prepare_cases(found.cases, preprocessing, store, config.jobs, verify=config.verify)

@@ -17,6 +17,7 @@ from typing import Any
 
 from brats3d.errors import DataError, output_error
 from brats3d.files import make_folder, write_text
+from brats3d.imaging import files_of
 from brats3d.metrics import CaseScores, Counts, LesionRow, RegionRow
 
 JOURNAL_NAME = ".scored.jsonl"
@@ -156,6 +157,18 @@ def file_digest(path: Path) -> str:
             remedy="check that it exists, that links point to something, and that you may read it",
         ) from error
     return digest.hexdigest()
+
+
+def volume_digest(path: Path) -> str:
+    """Return the SHA-256 of what a path names: of its file, or of the files of a volume that has several.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    files = files_of(path)
+    if files == [path]:
+        return file_digest(path)
+    return fingerprint([path.name, *map(file_digest, files)])
 
 
 def _row_as_dict(row: RegionRow) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 import brats3d
 from brats3d.errors import Brats3dError, DataError
-from brats3d.imaging import AFFINE_TOLERANCE_MM, Geometry, read_geometry, read_volume
+from brats3d.imaging import AFFINE_TOLERANCE_MM, Geometry, is_single_plane, read_geometry, read_volume
 from brats3d.imaging.headers import read_stored_header
 from brats3d.metrics import CaseScores, Profile, evaluate_case
 from brats3d.metrics.boxes import bounding_box
@@ -118,4 +118,4 @@ def in_one_line(error: Brats3dError) -> str:
 def _is_plane(path: Path) -> bool:
     """Whether a file is an image of two axes, whose surfaces are contours."""
     header = read_stored_header(path)
-    return header is not None and len(header.shape) == 2
+    return is_single_plane(path) or (header is not None and len(header.shape) == 2)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from brats3d.errors import Brats3dError, ConfigError
 from brats3d.metrics import CaseScores
 from brats3d.workflows.pairing import Pair
-from brats3d.workflows.scored_cases import Digests, ScoredCases, file_digest
+from brats3d.workflows.scored_cases import Digests, ScoredCases, file_digest, volume_digest
 from brats3d.workflows.scoring import Scoring, in_one_line
 
 
@@ -109,7 +109,7 @@ def _score(pair: Pair, scoring: Scoring, journal: ScoredCases | None) -> _Done:
         if journal is None:
             return _Done(pair.case_id, scoring.score(pair))
         prediction = None if pair.prediction is None else file_digest(pair.prediction)
-        digests = (prediction, file_digest(pair.reference))
+        digests = (prediction, volume_digest(pair.reference))
         known = journal.find(pair.case_id, digests)
         if known is not None:
             return _Done(pair.case_id, known, digests, reused=True)

@@ -15,7 +15,7 @@ from brats3d.errors import LayoutError
 from brats3d.labels import CONVENTIONS
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", MAKERS)
 class TestEveryLayout:
     """What every entry of the registry must do."""
 

@@ -188,7 +188,7 @@ class TestDamage:
             read_volume(tmp_path / "x.nii.gz")
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="cannot read the file"):
+        with pytest.raises(DataError, match="a folder without files"):
             read_volume(tmp_path)
 
     def test_an_image_that_is_no_volume(self, tmp_path: Path) -> None:

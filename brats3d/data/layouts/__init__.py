@@ -12,7 +12,11 @@ from brats3d.data.layouts.brats2018 import BRATS2018
 from brats3d.data.layouts.brats2020 import BRATS2020
 from brats3d.data.layouts.brats2021 import BRATS2021
 from brats3d.data.layouts.brats2023 import BRATS2023
+from brats3d.data.layouts.chest_xray import CHEST_XRAY, MONTGOMERY
+from brats3d.data.layouts.dicom import DICOM
+from brats3d.data.layouts.figshare import FIGSHARE
 from brats3d.data.layouts.layout import Found, Layout
+from brats3d.data.layouts.lgg import LGG
 from brats3d.data.layouts.msd import MSD
 from brats3d.data.layouts.nnunet import NNUNET
 
@@ -23,6 +27,11 @@ LAYOUTS: Mapping[str, Layout] = {
     "brats2023": BRATS2023,
     "msd": MSD,
     "nnunet": NNUNET,
+    "lgg": LGG,
+    "figshare": FIGSHARE,
+    "montgomery": MONTGOMERY,
+    "chest_xray": CHEST_XRAY,
+    "dicom": DICOM,
 }
 
 __all__ = ["LAYOUTS", "Found", "Layout"]

@@ -55,12 +55,22 @@ class Layout:
         description: Data sets that have it.
         example: Path of a typical image below the root of the data set.
         find: Recognises the cases.
+        local_only: Whether only folders on this disk can be read, since a volume has many files, or files
+            must be opened to tell the patient.
+        partly_labelled: Whether the data set is known to lack label maps; training then leaves out the
+            cases without.
+        in_pixels: Whether nothing tells the size of a pixel, so that distances are in pixels.
+        convention_known: Whether the layout tells what label values mean.
     """
 
     name: str
     description: str
     example: str
     find: Find
+    local_only: bool = False
+    partly_labelled: bool = False
+    in_pixels: bool = False
+    convention_known: bool = True
 
 
 def some_of(names: Sequence[str], most: int = 3) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from brats3d.cases import MODALITIES, Case, modality_named
+from brats3d.cases import ALL_MODALITIES, Case, modality_named
 from brats3d.data.layouts.layout import Found, Layout, some_of
 from brats3d.data.layouts.tree import Tree
 from brats3d.data.layouts.visits import patient_and_visit
@@ -53,12 +53,12 @@ def pattern_layout(pattern: Mapping[str, str]) -> Layout:
         if role in segments:
             raise ConfigError("two patterns for the same thing", where=f"{KEY}.{key}", got=role)
         segments[role] = _segments(text, f"{KEY}.{key}")
-    if not set(segments) & set(MODALITIES):
+    if not set(segments) & set(ALL_MODALITIES):
         raise ConfigError(
             "a pattern without a modality",
             where=KEY,
             got=", ".join(pattern) or "nothing",
-            expected="at least one of " + ", ".join(MODALITIES),
+            expected="at least one of " + ", ".join(ALL_MODALITIES),
             remedy="for example flair: '{case}/{case}_flair.nii.gz'",
         )
     return Layout(PATTERN, "naming of your own", "; ".join(pattern.values()), partial(_find, segments))
@@ -87,7 +87,7 @@ def _find(
     deepest = min(len(parts) for parts in segments.values())
     for skipped in range(deepest):
         files = _collect(segments, tree, skipped)
-        with_images = {case: f for case, f in files.items() if set(f.by_role) & set(MODALITIES)}
+        with_images = {case: f for case, f in files.items() if set(f.by_role) & set(ALL_MODALITIES)}
         if with_images:
             meaning, notes = _meaning(convention, with_images)
             imageless = sorted(set(files) - set(with_images))
@@ -120,7 +120,7 @@ def _case(case_id: str, files: _Files, convention: LabelConvention) -> Case:
     return Case(
         case_id=case_id,
         patient=files.patient or patient,
-        images={m: files.by_role[m] for m in MODALITIES if m in files.by_role},
+        images={m: files.by_role[m] for m in ALL_MODALITIES if m in files.by_role},
         convention=convention,
         visit="" if files.patient else visit,
         label=files.by_role.get(_LABEL),

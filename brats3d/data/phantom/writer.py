@@ -13,6 +13,9 @@ import numpy as np
 
 from brats3d.data.phantom.generation import CONVENTION, Phantom, make_phantom
 from brats3d.data.phantom.grid import check_size
+from brats3d.data.phantom.lookalikes import LOOKALIKES
+from brats3d.data.phantom.lookalikes.lookalike import Wanted
+from brats3d.data.phantom.lookalikes.writing import write_lookalike
 from brats3d.data.phantom.namings import NAMINGS, CaseFiles, Naming
 from brats3d.data.phantom.parameters import PhantomParameters
 from brats3d.errors import ConfigError, OutputError
@@ -52,7 +55,8 @@ def write_phantoms(
     Args:
         root: Folder of the data set; made if missing.
         cases: Number of examinations.
-        layout: Name in :data:`~brats3d.data.phantom.namings.NAMINGS`.
+        layout: Name in :data:`~brats3d.data.phantom.namings.NAMINGS` or
+            :data:`~brats3d.data.phantom.lookalikes.LOOKALIKES`.
         seed: Seed of the data set, 0 or more; data sets with different seeds share no phantom.
         size: Voxels along each axis, at least 32.
         with_labels: Whether label maps are written (else it is named as a validation set).
@@ -70,10 +74,15 @@ def write_phantoms(
         ConfigError: Unknown layout, or a number that cannot work.
         OutputError: A file exists already, or the folder cannot be written to.
     """
-    naming = look_up(NAMINGS, layout, "layout")
+    chosen = PhantomParameters() if parameters is None else parameters
     _check_numbers(cases=(cases, 1), visits=(visits, 1), jobs=(jobs, 1), seed=(seed, 0))
     check_size(size)
-    if visits > 1 and not naming.has_visits:
+    look_up({**NAMINGS, **LOOKALIKES}, layout, "layout")
+    if layout in LOOKALIKES and visits == 1:
+        wanted = [Wanted(number, seed, size, with_labels, chosen) for number in range(cases)]
+        return write_lookalike(Path(root), LOOKALIKES[layout], wanted, jobs=jobs, on_case=on_case)
+    naming = NAMINGS.get(layout)
+    if naming is None or (visits > 1 and not naming.has_visits):
         raise ConfigError(
             f"case names of {layout!r} do not tell the visit",
             where="visits",
@@ -81,7 +90,6 @@ def write_phantoms(
             expected="1, or one of the layouts " + ", ".join(n for n in NAMINGS if NAMINGS[n].has_visits),
         )
     folder = Path(root)
-    chosen = PhantomParameters() if parameters is None else parameters
     plans = [_plan(naming, number, seed, visits, with_labels, chosen) for number in range(cases)]
     _refuse_to_overwrite(folder, naming, plans, with_labels)
 

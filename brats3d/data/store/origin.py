@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brats3d.errors import DataError
+from brats3d.imaging import files_of
 
 _FORMAT = 2
 _PIECE_BYTES = 2**20
@@ -41,7 +42,7 @@ class Origin:
 
     Attributes:
         case_id: Name of the case.
-        files: What a file is used as (such as ``t1ce``) to its path.
+        files: What a volume is used as (such as ``t1ce``) to its path.
         settings: Text that is the same for the same preprocessing and meaning of labels.
         versions: For files that are elsewhere and fetched when they are needed: what a file is used as to
             text that changes with it.
@@ -59,8 +60,13 @@ class Origin:
             DataError: A file is missing.
         """
         return tuple(
-            FileState(self.versions[role], 0, 0, 0) if role in self.versions else _state(path)
+            state
             for role, path in self.files.items()
+            for state in (
+                (FileState(self.versions[role], 0, 0, 0),)
+                if role in self.versions
+                else tuple(map(_state, files_of(path)))
+            )
         )
 
     def settings_key(self, codec: str) -> str:
@@ -73,7 +79,7 @@ class Origin:
         Raises:
             DataError: A file is missing or cannot be read.
         """
-        contents = {role: content_hash(_state(path)) for role, path in self.files.items()}
+        contents = {role: _contents(path) for role, path in self.files.items()}
         return _short(f"{self.settings_key(codec)}\n{sorted(contents.items())}")
 
 
@@ -97,6 +103,13 @@ def content_hash(state: FileState) -> str:
             remedy="check its permissions, and the disk",
         ) from error
     return digest.hexdigest()
+
+
+def _contents(path: Path) -> str:
+    """Hash of what a path names: of its file, or of all its files in their order and its name."""
+    files = files_of(path)
+    hashes = [content_hash(_state(file)) for file in files]
+    return hashes[0] if files == [path] else _short("\n".join([path.name, *hashes]))
 
 
 def _state(path: Path) -> FileState:

@@ -14,6 +14,11 @@ from scripts.core.labels import LabelConvention
 
 MODALITIES: tuple[str, ...] = ("t1", "t1ce", "t2", "flair")
 
+OTHER_MODALITIES: tuple[str, ...] = ("xray",)
+"""Modalities of data sets other than BraTS; their cases have these instead."""
+
+ALL_MODALITIES: tuple[str, ...] = (*MODALITIES, *OTHER_MODALITIES)
+
 MODALITY_ALIASES: Mapping[str, str] = MappingProxyType(
     {
         **{name: name for name in MODALITIES},
@@ -28,15 +33,17 @@ MODALITY_ALIASES: Mapping[str, str] = MappingProxyType(
 
 
 def modality_named(name: str, where: object = "data.modalities") -> str:
-    """Return the modality that ``name`` (any year's spelling) means: t1, t1ce, t2 or flair.
+    """Return the modality that ``name`` (any year's spelling) means: t1, t1ce, t2, flair or xray.
 
     Raises:
         ConfigError: Unknown name; the message lists the choices, closest first.
     """
+    if name.lower() in OTHER_MODALITIES:
+        return name.lower()
     try:
         return MODALITY_ALIASES[name.lower()]
     except KeyError:
-        choices = closest_first(name, MODALITY_ALIASES)
+        choices = closest_first(name, [*MODALITY_ALIASES, *OTHER_MODALITIES])
         raise ConfigError(
             f"unknown modality {name!r}",
             where=where,
@@ -53,12 +60,16 @@ class Case:
     Attributes:
         case_id: Name of the case, unique in its data set.
         patient: Patient the case belongs to; splits never part the visits of a patient.
-        images: Modality to image file. All modalities of one 4-D file have the same path.
+        images: Modality to image, as :func:`~brats3d.imaging.read_volume` takes it: a file, a folder of
+            DICOM slices, a pattern of numbered pictures or a field of a MATLAB file. All modalities of
+            one file with several channels have the same path.
         convention: Meaning of the label values.
         visit: Visit of the patient (2023 on), or empty.
-        label: Label map, or None.
+        label: Label map (named in the same ways), or None.
         brain_mask: Brain mask file, or None (the brain is then found from the images).
-        channels: For 4-D files: modality to index along the fourth axis; otherwise empty.
+        channels: For 4-D files: modality to index along the fourth axis (for colour pictures: 0 red,
+            1 green, 2 blue); otherwise empty.
+        attributes: What else the data set says of the case, such as its diagnosis.
     """
 
     case_id: str
@@ -69,11 +80,13 @@ class Case:
     label: Path | None = None
     brain_mask: Path | None = None
     channels: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""
         object.__setattr__(self, "images", MappingProxyType(dict(self.images)))
         object.__setattr__(self, "channels", MappingProxyType(dict(self.channels)))
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
     def __hash__(self) -> int:
         """Hash by name; mappings have no hash of their own."""
@@ -90,6 +103,7 @@ class Case:
             self.label,
             self.brain_mask,
             dict(self.channels),
+            dict(self.attributes),
         )
 
     def here(self, *, wait: bool = True, label_only: bool = False) -> AbstractContextManager[bool]:
@@ -121,7 +135,8 @@ class Case:
                 where=self.case_id,
                 got="modalities " + ", ".join(self.images),
                 expected="modalities " + ", ".join(modalities),
-                remedy="add the missing files, leave the case out, or select a subset in data.modalities",
+                remedy="add the missing files, leave the case out, or select a subset in data.modalities, "
+                f"such as [{', '.join(self.images)}]",
             )
         if label and self.label is None:
             raise DataError(

@@ -1,5 +1,9 @@
 # Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
-"""Where a voxel grid lies in the patient: shape and affine in millimetres (RAS+, as NIfTI has it)."""
+"""Where a voxel grid lies in the patient: shape and affine in millimetres (RAS+, as NIfTI has it).
+
+Pictures do not say how large a pixel is. Their unit of length is then the pixel, and so are, whatever
+their names say, all distances that are measured in them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from numpy.typing import NDArray
 
 AFFINE_TOLERANCE_MM = 1e-2
 
+MILLIMETRE, PIXEL = "mm", "pixel"
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -18,14 +24,16 @@ class Geometry:
     Attributes:
         shape: Voxels along each spatial axis, three values.
         affine: Float64 ``(4, 4)``, voxel index to millimetres in RAS+.
+        unit: ``mm``, or ``pixel`` where the image does not say how large its pixels are.
     """
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
+    unit: str = MILLIMETRE
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Voxel size along each axis in millimetres."""
+        """Voxel size along each axis in millimetres (in :attr:`unit`)."""
         x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0)).tolist()
         return (x, y, z)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scripts.core.errors import DataError
 from scripts.core.files import atomic_path
-from scripts.core.imaging.geometry import Geometry
+from scripts.core.imaging.geometry import MILLIMETRE, Geometry
 
 _READ_ERRORS = (
     ImageFileError,
@@ -113,7 +113,7 @@ def write_image(path: Path, voxels: NDArray[np.floating], geometry: Geometry, *,
 def _write(path: Path, voxels: NDArray[np.generic], geometry: Geometry, *, overwrite: bool) -> None:
     assert voxels.shape[:3] == geometry.shape, (voxels.shape, geometry.shape)
     image = nib.Nifti1Image(voxels, geometry.affine)
-    image.header.set_xyzt_units("mm")
+    image.header.set_xyzt_units("mm" if geometry.unit == MILLIMETRE else "unknown")
     with atomic_path(path, overwrite=overwrite) as temporary:
         if path.name.endswith(".gz"):
             temporary.write_bytes(gzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.core.imaging import Geometry
+from scripts.core.imaging import MILLIMETRE, Geometry
 from scripts.core.transforms.resampling import Shape3, resample_classes, resample_linear
 
 
@@ -27,6 +27,7 @@ class Restoration:
         box_start: First voxel of the crop on the oriented grid.
         box_stop: Voxel behind the last one of the crop on the oriented grid.
         prepared_shape: Voxels per axis after resampling the crop.
+        unit: Unit of length of the files, see :class:`~brats3d.imaging.Geometry`.
     """
 
     original_shape: Shape3
@@ -36,11 +37,12 @@ class Restoration:
     box_start: Shape3
     box_stop: Shape3
     prepared_shape: Shape3
+    unit: str = MILLIMETRE
 
     @property
     def geometry(self) -> Geometry:
         """Grid of the files."""
-        return Geometry(self.original_shape, np.array(self.affine, dtype=np.float64))
+        return Geometry(self.original_shape, np.array(self.affine, dtype=np.float64), self.unit)
 
     @property
     def prepared_geometry(self) -> Geometry:
@@ -57,7 +59,7 @@ class Restoration:
             factor = (self.box_stop[axis] - first) / self.prepared_shape[axis]
             affine[:3, axis] = step * factor
             affine[:3, 3] += step * (first + factor / 2 - 0.5)
-        return Geometry(self.prepared_shape, affine)
+        return Geometry(self.prepared_shape, affine, self.unit)
 
     def restore(self, volume: NDArray[np.generic], order: int = 1) -> NDArray[np.generic]:
         """Bring a volume back to the grid of the files; zero outside the crop.
@@ -145,4 +147,5 @@ def plan_restoration(
         box_start=box_start,
         box_stop=box_stop,
         prepared_shape=prepared_shape,
+        unit=geometry.unit,
     )
