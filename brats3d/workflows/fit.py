@@ -17,7 +17,7 @@ from brats3d import assembly
 from brats3d.cases import Case
 from brats3d.config import FitConfig, check_resumed, extended, save_config, with_absolute_paths
 from brats3d.data.discovery import Discovery
-from brats3d.data.phantom import PhantomParameters
+from brats3d.data.phantom import LOOKALIKES, PhantomParameters
 from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore
 from brats3d.errors import ConfigError, RunError, output_error
@@ -201,6 +201,7 @@ def find_cases(config: FitConfig) -> Discovery:
         found = assembly.discover_cases(config.data, config.data.root)
     else:
         found = assembly.discover_cases(config.data, _phantoms(config))
+    found = found.for_training()
     for note in found.notes:
         logger.info(note)
     modalities = assembly.modalities(config)
@@ -212,7 +213,9 @@ def find_cases(config: FitConfig) -> Discovery:
 def _phantoms(config: FitConfig) -> Path:
     chosen = config.data.phantoms
     size = "x".join(map(str, chosen.size))
+    layout = config.data.layout if config.data.layout in LOOKALIKES else "brats2021"
     name = f"{chosen.cases}-{size}-seed{chosen.seed}-without_et{chosen.without_et:g}"
+    name = name if layout == "brats2021" else f"{layout}-{name}"
     root = Path(config.folder) / ".phantoms" / name
     complete = root / ".complete"
     if not complete.exists():
@@ -221,6 +224,7 @@ def _phantoms(config: FitConfig) -> Path:
         synthesize(
             root,
             cases=chosen.cases,
+            layout=layout,
             size=chosen.size,
             seed=chosen.seed,
             parameters=PhantomParameters(probability_without_et=chosen.without_et),

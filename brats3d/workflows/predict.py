@@ -13,7 +13,7 @@ from brats3d import assembly
 from brats3d.cases import MODALITY_ALIASES, Case, modality_named
 from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError
-from brats3d.imaging import write_image, write_label_map
+from brats3d.imaging import volume_name, write_image, write_label_map
 from brats3d.labels import LabelConvention, convention_named
 from brats3d.workflows.classical import classical_segmentation
 from brats3d.workflows.devices import placed, predict_in_processes, process_count
@@ -157,12 +157,16 @@ def _cases(config: PredictConfig, trained: LabelConvention) -> tuple[Sequence[Ca
     # A naming of the user's own says nothing about labels: the training data's are the best guess.
     guess = trained if config.pattern and config.convention == "auto" else None
     found = assembly.discover_cases(data, config.input, convention=guess)
+    if not found.convention_known and config.convention == "auto":
+        return [replace(case, convention=trained) for case in found.cases], found.notes
     return found.cases, found.notes
 
 
 def _case_of_files(files: Mapping[str, str], trained: LabelConvention) -> Case:
     images = {modality_named(name, "files"): Path(path) for name, path in files.items()}
-    name = next(iter(images.values())).name
+    first = next(iter(images.values()))
+    in_case_folder = first.is_dir() and first.name.lower() in MODALITY_ALIASES
+    name = first.absolute().parent.name if in_case_folder else volume_name(first)
     stem = name.removesuffix(".gz").removesuffix(".nii")
     endings = [joint + alias for joint in "_-" for alias in MODALITY_ALIASES]
     ending = next((ending for ending in endings if stem.lower().endswith(ending)), "")
