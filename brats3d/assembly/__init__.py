@@ -10,7 +10,13 @@ from brats3d.assembly.cases import (
 from brats3d.assembly.class_weights import build_training_loss, with_class_weights
 from brats3d.assembly.classical import build_classical_segmenter
 from brats3d.assembly.hardware import Hardware, hardware
-from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
+from brats3d.assembly.model import (
+    build_head,
+    build_network,
+    build_postprocessing,
+    build_refinement,
+    build_segmenter,
+)
 from brats3d.assembly.samples import (
     augmentation_settings,
     build_augmentation,
@@ -33,6 +39,7 @@ __all__ = [
     "build_network",
     "build_postprocessing",
     "build_preprocessing",
+    "build_refinement",
     "build_segmenter",
     "build_trainer",
     "build_training_data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from brats3d.config import FitConfig
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from brats3d.inference.forward import Precision
     from brats3d.inference.segmenter import Segmenter
     from brats3d.models.heads import Head
+    from brats3d.postprocessing.refinement import Refinement
 
 
 def build_postprocessing(config: FitConfig, convention: LabelConvention) -> Postprocessing:
@@ -30,7 +32,25 @@ def build_postprocessing(config: FitConfig, convention: LabelConvention) -> Post
         et_to_ncr_below_ml=chosen.et_to_ncr_below_ml,
     )
     made.check(convention.region_names)
+    build_refinement(config, convention, "cpu")  # whose settings are checked with the others
     return made
+
+
+def build_refinement(config: FitConfig, convention: LabelConvention, device: str) -> Refinement | None:
+    """Refinement of probabilities by the image on ``device`` (cpu or cuda), or None where it is off.
+
+    Raises:
+        ConfigError: A value that cannot work.
+    """
+    chosen = config.postprocess.crf
+    if chosen.iterations == 0:
+        return None
+    from brats3d.postprocessing.dense_crf import DenseCrf
+    from brats3d.postprocessing.refinement import Refinement
+
+    exclusive = config.model.head == "softmax"
+    crf = DenseCrf(**dataclasses.asdict(chosen))
+    return Refinement(crf, convention.class_table if exclusive else None, device)
 
 
 def build_head(config: FitConfig, convention: LabelConvention) -> Head:

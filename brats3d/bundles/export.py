@@ -50,6 +50,7 @@ def export(config: ExportConfig) -> Path:
     if config.onnx:
         require_onnx()
     source = BundleSource.of(runs[0]) if len(runs) == 1 else BundleSource.of_ensemble(runs)
+    _check_portable(source)
     output = _output(config, source)
     as_predicted = load_segmentation(runs, checkpoint=config.checkpoint, accelerator="cpu")
     networks = [
@@ -91,6 +92,18 @@ def _runs(config: ExportConfig) -> list[RunFolder]:
     if config.run is None and not config.ensemble:
         raise ConfigError("no run to export", where="run", remedy="name a run folder: --run runs/NAME")
     return [RunFolder.open(path) for path in config.ensemble or (str(config.run),)]
+
+
+def _check_portable(source: BundleSource) -> None:
+    crf = source.config.postprocess.crf
+    if crf.iterations:
+        raise ConfigError(
+            "a bundle has no random field, and would not say what predict says",
+            where="postprocess.crf.iterations",
+            got=crf.iterations,
+            expected="0",
+            remedy="set it to 0 in the config.yaml of the run to export its network without the field",
+        )
 
 
 def _output(config: ExportConfig, source: BundleSource) -> Path:

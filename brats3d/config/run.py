@@ -323,7 +323,7 @@ class InferenceConfig:
 
 @dataclass(frozen=True)
 class CrfConfig:
-    """Dense conditional random field over the probabilities of whole cases; not in a training's validations."""
+    """Dense conditional random field over the probabilities of whole cases, in prediction and tests."""
 
     iterations: int = 0
     """Mean-field updates, such as 5; 0: off."""

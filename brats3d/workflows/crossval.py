@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brats3d import assembly
-from brats3d.config import CrossvalConfig, FitConfig, PostprocessConfig, save_config, to_yaml
+from brats3d.config import CrossvalConfig, FitConfig, save_config, to_yaml
 from brats3d.data.discovery import Discovery
 from brats3d.errors import ConfigError
 from brats3d.files import write_json, write_text
@@ -129,7 +129,8 @@ def _gather(
 
 def _keep_choice(selection: Selection, runs: list[RunFolder], folder: Path) -> None:
     """Write the chosen rules, and have all runs follow them in ``predict`` and ``export``."""
-    chosen = PostprocessConfig(**rules_as_dict(selection.chosen))
+    rules = rules_as_dict(selection.chosen)
+    chosen = replace(runs[0].config().postprocess, **rules)
     write_text(folder / "postprocess.yaml", to_yaml({"postprocess": chosen}))
     for run in runs:
         save_config(replace(run.config(), postprocess=chosen), run.path / "config.yaml")

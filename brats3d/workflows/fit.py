@@ -280,6 +280,7 @@ def _score(
         assembly.build_segmenter(config, network, module.head, machine.inference),
         assembly.build_postprocessing(config, convention),
         convention,
+        assembly.build_refinement(config, convention, machine.device),
     )
     rows: list[RegionRow] = []
     for case in cases:

@@ -57,7 +57,7 @@ def load_segmentation(
             overlap=overlap,
         )
 
-    return surround([segmenter(run) for run in runs], config, convention, parts)
+    return surround([segmenter(run) for run in runs], config, convention, parts, accelerator=accelerator)
 
 
 def surround(
@@ -65,6 +65,8 @@ def surround(
     config: FitConfig,
     convention: LabelConvention,
     weights: Sequence[float] | None = None,
+    *,
+    accelerator: str = "auto",
 ) -> CaseSegmentation:
     """Put what prepares a case, and what becomes of its probabilities, around the mean of networks.
 
@@ -73,6 +75,7 @@ def surround(
         config: Says how cases are prepared, and what becomes of the probabilities.
         convention: Names the regions.
         weights: One for each network; None: all count the same.
+        accelerator: auto, cpu or gpu, for what is computed besides the networks.
 
     Raises:
         ConfigError: A setting that cannot work.
@@ -82,6 +85,7 @@ def surround(
         segmenters[0] if len(segmenters) == 1 else EnsembleSegmenter(segmenters, weights),
         assembly.build_postprocessing(config, convention),
         convention,
+        assembly.build_refinement(config, convention, assembly.hardware(accelerator, "auto").device),
     )
 
 

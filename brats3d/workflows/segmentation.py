@@ -14,6 +14,7 @@ from brats3d.imaging import Geometry
 from brats3d.inference.segmenter import Segmenter
 from brats3d.labels import LabelConvention
 from brats3d.postprocessing import Postprocessing
+from brats3d.postprocessing.refinement import Refinement
 from brats3d.transforms.preprocessing import PreparedCase, Preprocessing
 from brats3d.transforms.restoration import Restoration
 
@@ -79,12 +80,14 @@ class CaseSegmentation:
         segmenter: Network or ensemble.
         postprocessing: Rules for the regions.
         convention: Regions the model was trained on.
+        refinement: Changes the probabilities by what the network saw, on the prepared grid.
     """
 
     preprocessing: Preprocessing
     segmenter: Segmenter
     postprocessing: Postprocessing
     convention: LabelConvention
+    refinement: Refinement | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -113,6 +116,9 @@ class CaseSegmentation:
     def predict(self, prepared: PreparedCase) -> PredictedCase:
         """Have the network predict a prepared case; the second part."""
         probabilities = self.segmenter.segment(torch.from_numpy(prepared.image)).numpy()
+        if self.refinement is not None:
+            spacing_mm = prepared.restoration.prepared_geometry.spacing_mm
+            probabilities = self.refinement(probabilities, prepared.image, spacing_mm)
         return PredictedCase(prepared.case_id, probabilities, prepared.brain, prepared.restoration)
 
     def finish(self, predicted: PredictedCase, convention: LabelConvention) -> SegmentedCase:
