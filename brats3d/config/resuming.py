@@ -21,8 +21,12 @@ def with_absolute_paths(config: FitConfig) -> FitConfig:
     def absolute(path: str | None) -> str | None:
         return None if path is None else os.path.abspath(os.path.expanduser(path))
 
+    params = dict(config.model.params)
+    if isinstance(params.get("pretrained"), str):
+        params["pretrained"] = absolute(params["pretrained"])
     return dataclasses.replace(
         config,
+        model=dataclasses.replace(config.model, params=params),
         folder=os.path.abspath(os.path.expanduser(config.folder)),
         data=dataclasses.replace(
             config.data,

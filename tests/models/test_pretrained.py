@@ -198,6 +198,10 @@ class TestRefusals:
             build_encoder(NAME, pretrained=str(tmp_path / "program.pth"))
         assert not (tmp_path / "ran").exists()
 
+    def test_no_path(self) -> None:
+        with pytest.raises(ConfigError, match="the path of a file"):
+            build_encoder(NAME, pretrained=True)
+
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"model\.params\.pretrained: .*gone\.pth"):
             build_encoder(NAME, pretrained=str(tmp_path / "gone.pth"))

@@ -75,6 +75,10 @@ def load_pretrained(encoder: Encoder, path: str | Path) -> PretrainedReport:
             the encoder's weights.
         MissingExtraError: ``safetensors`` is needed and not installed.
     """
+    if not isinstance(path, str | Path):
+        raise ConfigError(
+            "pretrained is the path of a file", where=_KEY, got=path, expected="such as vgg19.pth"
+        )
     own = encoder.state_dict()
     if own[encoder.first_convolution].ndim != 4:
         raise ConfigError(
