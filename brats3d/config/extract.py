@@ -31,6 +31,8 @@ class ExtractConfig:
     """Your own convention: value to tissue."""
     layout: str = "auto"
     """Naming of the images' files."""
+    pattern: dict[str, str] | None = None
+    """Your own naming of the images' files, as in data.pattern."""
     bins: int = 32
     """Bins from a region's minimum to its maximum, for histogram and texture (fixed bin number)."""
     bin_width: float | None = None

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from brats3d.cases import MODALITIES, modality_named
+from brats3d.cases import ALL_MODALITIES, modality_named
 from brats3d.config import ExtractConfig
-from brats3d.errors import Brats3dError, ConfigError, DataError, OutputError
-from brats3d.features import Discretisation, FeatureRow, FeatureSettings
+from brats3d.errors import ConfigError, OutputError
+from brats3d.features import Discretisation, FeatureSettings
 from brats3d.features.tables import FORMS, write_features_csv
 from brats3d.files import write_json
 from brats3d.labels import LabelConvention
@@ -25,46 +20,12 @@ from brats3d.workflows.conventions import (
     own_convention,
     stated_convention,
 )
-from brats3d.workflows.extraction_case import CaseResult, Extractor
-from brats3d.workflows.extraction_inputs import SKIP, Inputs, MaskedCase, find_inputs
+from brats3d.workflows.extraction_case import Extractor
+from brats3d.workflows.extraction_inputs import SKIP, MaskedCase, about_masks, find_inputs
 from brats3d.workflows.extraction_record import record_of
-from brats3d.workflows.messages import progress_over
+from brats3d.workflows.extraction_results import Collected, Extraction, each_case
 from brats3d.workflows.pairing import FAIL
-from brats3d.workflows.scoring import in_one_line
 from brats3d.workflows.scoring_jobs import check_jobs
-
-_MOST_LISTED = 20
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What was extracted.
-
-    Attributes:
-        table: The CSV file.
-        record: Content of the JSON file beside it.
-        notes: What the user should know, one sentence each.
-        failed: Case id to what is wrong, for cases that are not in the table.
-    """
-
-    table: Path
-    record: Mapping[str, Any]
-    notes: tuple[str, ...]
-    failed: Mapping[str, str]
-
-    def summary_line(self) -> str:
-        """Say what is in the table."""
-        blank = sum(self.record["blank"].values())
-        return f"{self.table}: {self.record['values']} values of {self.record['cases']} cases, {blank} blank"
-
-    def check_complete(self) -> None:
-        """Check that no case failed.
-
-        Raises:
-            DataError: Some did; the message lists them.
-        """
-        if self.failed:
-            raise _failed(self.failed, self.record["cases"])
 
 
 def extract(
@@ -79,6 +40,7 @@ def extract(
     mask_pattern: str | None = None,
     mask_convention: LabelConvention | str | None = None,
     layout: str = "auto",
+    pattern: Mapping[str, str] | None = None,
     normalise: bool = False,
     missing: str = FAIL,
     check_affine: bool = True,
@@ -102,6 +64,7 @@ def extract(
         mask_pattern: Which files are masks.
         mask_convention: Meaning of the values; None or ``auto``: what the folder says, else the images'.
         layout: Naming of the images' files.
+        pattern: Naming of the user's own, see :func:`~brats3d.data.layouts.pattern.pattern_layout`.
         normalise: Whether images are put in standard deviations from the mean of the brain.
         missing: What a mask without images is: ``fail`` or ``skip``.
         check_affine: Whether headers must agree about the place in space; shapes always must.
@@ -122,20 +85,23 @@ def extract(
     inputs = find_inputs(
         masks,
         images,
-        pattern=mask_pattern,
+        mask_pattern=mask_pattern,
         convention=stated_convention(mask_convention, "mask_convention"),
         layout=layout,
+        pattern=pattern,
         missing=missing,
     )
     extractor = Extractor(
         replace(settings or FeatureSettings(), intensity_unit="sd" if normalise else "intensity"),
-        fitting_conventions(inputs.convention, inputs.convention, regions)[0],
+        _with_regions(inputs.convention, regions),
         _chosen(modalities, inputs.cases),
         normalise,
         check_affine,
     )
-    collected = _Collected(inputs)
-    write_features_csv(table, collected.of(_each(inputs.cases, extractor, jobs)), form, overwrite=overwrite)
+    collected = Collected(inputs)
+    write_features_csv(
+        table, collected.of(each_case(inputs.cases, extractor, jobs)), form, overwrite=overwrite
+    )
     notes = (*inputs.notes, *collected.notes)
     record = record_of(
         extractor,
@@ -176,6 +142,7 @@ def extract_as_configured(config: ExtractConfig) -> Extraction:
         mask_pattern=config.mask_pattern,
         mask_convention=own or config.mask_convention,
         layout=config.layout,
+        pattern=config.pattern,
         normalise=config.normalise,
         missing=config.missing,
         check_affine=config.check_affine,
@@ -184,63 +151,18 @@ def extract_as_configured(config: ExtractConfig) -> Extraction:
     )
 
 
-class _Collected:
-    """What is counted while rows pass by on their way to the table."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.cases = self.values = 0
-        self.blank: Counter[str] = Counter()
-        self.notes: list[str] = []
-        self.failed = {case_id: in_one_line(error) for case_id, error in inputs.failed.items()}
-
-    def of(self, results: Iterator[CaseResult]) -> Iterator[tuple[str, Sequence[FeatureRow]]]:
-        """Pass on the rows of cases that worked.
-
-        Raises:
-            DataError: None did.
-        """
-        for result in results:
-            if result.features is None:
-                self.failed[result.case_id] = result.failure
-                continue
-            rows = result.features.rows
-            self.cases += 1
-            reasons = [row.reason for row in rows if row.reason]
-            self.values += len(rows) - len(reasons)
-            self.blank.update(reasons)
-            self.notes += [f"{result.case_id}: {note}" for note in result.features.notes]
-            yield result.case_id, rows
-        if not self.cases:
-            raise _failed(self.failed, 0)
-
-
-def _each(cases: Sequence[MaskedCase], extractor: Extractor, jobs: int) -> Iterator[CaseResult]:
-    """Extract case by case, in their order, with a bar on standard error."""
-    if jobs == 1:
-        yield from map(extractor, progress_over(cases, "extracting"))
-        return
-    # Not forked: threads of numerical libraries do not survive that.
-    pool = ProcessPoolExecutor(min(jobs, len(cases)), multiprocessing.get_context("spawn"))
+def _with_regions(convention: LabelConvention, regions: Regions | None) -> LabelConvention:
     try:
-        results = pool.map(extractor, cases)
-        for _ in progress_over(cases, "extracting"):
-            yield next(results)
-    except BrokenProcessPool as error:
-        raise Brats3dError(
-            "a process that extracted features was ended from outside",
-            where="jobs",
-            got=f"{jobs} at a time",
-            remedy="lower jobs: the machine may not have enough memory for so many",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return fitting_conventions(convention, convention, regions)[0]
+    except ConfigError as error:
+        raise about_masks(error) from error
 
 
 def _chosen(modalities: Sequence[str] | None, cases: Sequence[MaskedCase]) -> tuple[str, ...]:
     present = {name for masked in cases if masked.case is not None for name in masked.case.images}
     if modalities is None:
-        return tuple(name for name in MODALITIES if name in present)
-    chosen = tuple(modality_named(name, "modalities") for name in modalities)
+        return tuple(name for name in ALL_MODALITIES if name in present)
+    chosen = tuple(name if name in present else modality_named(name, "modalities") for name in modalities)
     absent = [name for name in chosen if name not in present]
     if absent or len(set(chosen)) != len(chosen):
         raise ConfigError(
@@ -265,12 +187,3 @@ def _checked_output(table: Path, *, overwrite: bool) -> Path:
                 remedy="pass --overwrite, or choose another --output",
             )
     return table
-
-
-def _failed(failed: Mapping[str, str], done: int) -> DataError:
-    lines = [f"{case_id}: {message}" for case_id, message in failed.items()]
-    more = [f"and {len(lines) - _MOST_LISTED} more"] if len(lines) > _MOST_LISTED else []
-    first = f"features of {len(failed)} of {len(failed) + done} cases could not be extracted"
-    return DataError(
-        "\n  ".join([first, *lines[:_MOST_LISTED], *more]), remedy="mend these cases and run again"
-    )

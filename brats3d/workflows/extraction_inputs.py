@@ -9,7 +9,7 @@ from pathlib import Path
 from brats3d.cases import Case
 from brats3d.data.discovery import AUTO, Discovery, discover
 from brats3d.data.layouts.layout import some_of
-from brats3d.errors import ConfigError, DataError, LayoutError
+from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError
 from brats3d.labels import LabelConvention
 from brats3d.places import is_url
 from brats3d.workflows.evaluate import existing_path
@@ -48,9 +48,10 @@ def find_inputs(
     masks: str | Path,
     images: str | Path | None = None,
     *,
-    pattern: str | None = None,
+    mask_pattern: str | None = None,
     convention: LabelConvention | None = None,
     layout: str = AUTO,
+    pattern: Mapping[str, str] | None = None,
     missing: str = FAIL,
 ) -> Inputs:
     """Find masks and their images.
@@ -58,9 +59,10 @@ def find_inputs(
     Args:
         masks: Data set, folder of label maps, or one file.
         images: Data set; None takes the images of ``masks`` where that is a data set.
-        pattern: Which files are masks, see :func:`~brats3d.workflows.pairing.match_pattern`.
+        mask_pattern: Which files are masks, see :func:`~brats3d.workflows.pairing.match_pattern`.
         convention: Meaning of the values; None: what the masks' folder says, else the images' data set.
         layout: Naming of the images' files.
+        pattern: Naming of the user's own, see :func:`~brats3d.data.layouts.pattern.pattern_layout`.
         missing: What a mask without images is: ``fail`` (a failed case) or ``skip`` (a note).
 
     Raises:
@@ -68,20 +70,18 @@ def find_inputs(
         DataError: A path that does not exist, or no mask that belongs to an image.
         ConfigError: Nothing says what the values mean.
     """
-    pictured = None if images is None else discover(_place(images, "images"), layout=layout)
+    naming = _Naming(layout, pattern, convention)
+    pictured = None if images is None else naming.discover(_place(images, "images"))
     place = _place(masks, "masks")
-    labelled = (
-        None if pattern is not None else _data_set(place, layout if images is None else AUTO, convention)
-    )
+    labelled = None
+    if mask_pattern is None:
+        labelled = (naming if images is None else _Naming(AUTO, None, convention)).data_set(place)
     if labelled is not None:
         labels = {case.case_id: case.label for case in labelled.cases if case.label is not None}
         found = Masks(labels, labelled.convention, (f"masks in layout {labelled.layout}",))
         pictured = pictured or labelled
-    elif pictured is not None:
-        anchors = {case.case_id: case.label or next(iter(case.images.values())) for case in pictured.cases}
-        found = find_predictions(Path(place), anchors, pattern, convention)
     else:
-        found = find_references(Path(place), pattern, convention)
+        found = _folder_of_masks(Path(place), pictured, mask_pattern, convention)
     meaning = convention or found.convention or (pictured.convention if pictured else None)
     if meaning is None:
         raise _meaningless(place)
@@ -123,17 +123,58 @@ def _place(place: str | Path, side: str) -> str | Path:
     return place if is_url(str(place)) else existing_path(place, side)
 
 
-def _data_set(place: str | Path, layout: str, convention: LabelConvention | None) -> Discovery | None:
-    """Return the data set with label maps that lies there, or None."""
-    if isinstance(place, Path) and place.is_file():
-        return None
+def _folder_of_masks(
+    root: Path, pictured: Discovery | None, mask_pattern: str | None, convention: LabelConvention | None
+) -> Masks:
     try:
-        found = discover(place, layout=layout, convention=convention or AUTO)
-    except LayoutError:
-        if layout == AUTO and not is_url(str(place)):
-            return None  # a folder of label maps, perhaps: that search has its own messages
-        raise
-    return found if any(case.label is not None for case in found.cases) else None
+        if pictured is None:
+            return find_references(root, mask_pattern, convention)
+        anchors = {case.case_id: case.label or next(iter(case.images.values())) for case in pictured.cases}
+        return find_predictions(root, anchors, mask_pattern, convention)
+    except LayoutError as error:
+        raise about_masks(error) from error
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """How the files of a data set are named, and what its values mean."""
+
+    layout: str
+    pattern: Mapping[str, str] | None
+    convention: LabelConvention | None
+
+    def discover(self, place: str | Path) -> Discovery:
+        return discover(place, layout=self.layout, pattern=self.pattern, convention=self.convention or AUTO)
+
+    def data_set(self, place: str | Path) -> Discovery | None:
+        """Return the data set with label maps that lies there, or None."""
+        if isinstance(place, Path) and place.is_file():
+            return None
+        try:
+            found = self.discover(place)
+        except LayoutError:
+            if self.layout == AUTO and not self.pattern and not is_url(str(place)):
+                return None  # a folder of label maps, perhaps: that search has its own messages
+            raise
+        return found if any(case.label is not None for case in found.cases) else None
+
+
+def about_masks(error: Brats3dError) -> Brats3dError:
+    """Say the same about masks that is said about predictions or references."""
+
+    def reworded(text: object) -> str | None:
+        words = None if text is None else str(text)
+        for side in ("prediction", "reference"):
+            words = words and words.replace(f"{side}_", "mask_").replace(f" {side}", " mask")
+        return words
+
+    return type(error)(
+        reworded(error.what) or "",
+        where=reworded(error.where),
+        got=error.got,
+        expected=reworded(error.expected),
+        remedy=reworded(error.remedy),
+    )
 
 
 def _unpictured(mask: Path) -> DataError:

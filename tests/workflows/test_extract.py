@@ -6,6 +6,7 @@ import csv
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from brats3d.__main__ import main
-from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError, OutputError
+from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError, MissingExtraError, OutputError
 from brats3d.features import FeatureSettings
 from brats3d.imaging import Geometry, read_geometry, read_volume, write_image, write_label_map
 from brats3d.workflows.extract import extract
@@ -327,6 +328,53 @@ def test_an_existing_table_is_kept(data_set: Path, tmp_path: Path) -> None:
 
 def test_no_masks_named() -> None:
     assert main(["extract"]) == 2
+
+
+def test_messages_speak_of_masks(data_set: Path, cases: list[str], tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    for folder in ("a", "b"):
+        (masks / folder).mkdir(parents=True)
+        shutil.copy(file_of(data_set, cases[0], "seg"), masks / folder / f"{cases[0]}.nii.gz")
+    for images in (None, data_set):
+        with pytest.raises(LayoutError) as caught:
+            extract(masks, tmp_path / "f.csv", images=images)
+        assert caught.value.what == "two files could be the mask for the same case"
+        assert "mask_pattern" in str(caught.value)
+    with pytest.raises(ConfigError) as unknown:
+        extract(data_set, tmp_path / "f.csv", regions={"RC": ["RC"]})
+    assert "mask_convention" in str(unknown.value)
+
+
+def test_morphology_says_which_package_it_lacks(
+    data_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.measure", None)
+    with pytest.raises(MissingExtraError, match=r"brats3d\[features\]"):
+        extract(data_set, tmp_path / "f.csv")
+    assert not list(tmp_path.glob("*.csv"))
+    extract(data_set, tmp_path / "f.csv", settings=FeatureSettings(families=("statistics",)))
+
+
+@pytest.mark.real
+def test_a_real_data_set_of_other_naming(real_data: Path, tmp_path: Path) -> None:
+    found = extract(
+        real_data / "brats2015",
+        tmp_path / "f.csv",
+        settings=FAST,
+        pattern={
+            "flair": "{case}/Flair_subtrMeanDivStd.nii.gz",
+            "t1ce": "{case}/T1c_subtrMeanDivStd.nii.gz",
+            "label": "{case}/OTMultiClass.nii.gz",
+            "mask": "{case}/brainmask.nii.gz",
+        },
+        mask_convention="brats2012",
+        modalities=("t1c", "flair"),
+        form="wide",
+    )
+    rows = table(found.table)
+    assert len(rows) == 12
+    assert all(float(row["loc_brain_fraction"]) < 0.3 for row in rows if row["loc_brain_fraction"])
+    assert "t1ce_stat_mean" in rows[0]
 
 
 @pytest.mark.real
