@@ -30,6 +30,7 @@ JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 ReturnToService=2
 SelectType=select/cons_tres
+SlurmdParameters=config_overrides
 SelectTypeParameters=CR_Core
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -42,14 +43,16 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=100
 NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=100
-PartitionName=low Nodes=ALL Default=YES State=UP PriorityTier=1
-PartitionName=high Nodes=ALL State=UP PriorityTier=10
+NodeName=n3 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[3]} CPUs=2 RealMemory=100
+PartitionName=low Nodes=n1,n2 Default=YES State=UP PriorityTier=1
+PartitionName=high Nodes=n1,n2 State=UP PriorityTier=10
+PartitionName=wide Nodes=n3 State=UP PriorityTier=1
 """
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running SLURM; the partition ``high`` preempts ``low``, each node has one core."""
+    """A running SLURM: two nodes of one core, where ``high`` preempts ``low``, and ``wide``, one of two."""
 
     folder: Path
 
@@ -94,7 +97,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     (folder / "state").mkdir()
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, ports=_free_ports(3)))
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, ports=_free_ports(4)))
     with pytest.MonkeyPatch.context() as patch, ExitStack() as running:
         patch.setenv("PATH", path)
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
@@ -106,7 +109,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 socket_file = folder / "munge.socket"
                 wait_until(socket_file.exists, 10, lambda: "munged does not start")
         made = Cluster(folder)
-        made.wait_until(lambda: _idle_nodes() == 2, 30)
+        made.wait_until(lambda: _idle_nodes() == 3, 60)
         running.callback(_cancel_all)
         yield made
 
@@ -120,6 +123,7 @@ def _daemons(folder: Path) -> list[list[str]]:
         ["slurmctld", "-c", "-D"],
         ["slurmd", "-D", "-N", "n1"],
         ["slurmd", "-D", "-N", "n2"],
+        ["slurmd", "-D", "-N", "n3"],
     ]
 
 
@@ -132,7 +136,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _idle_nodes() -> int:
-    done = subprocess.run(["sinfo", "-h", "-N", "-p", "low", "-o", "%t"], capture_output=True, text=True)
+    done = subprocess.run(["sinfo", "-h", "-N", "-p", "low,wide", "-o", "%t"], capture_output=True, text=True)
     return done.stdout.split().count("idle")
 
 
@@ -140,7 +144,7 @@ def _cancel_all() -> None:
     subprocess.run(["scancel", "--user=root"], check=False, timeout=30)
     subprocess.run(["scancel", "--user=root", "--signal=KILL"], check=False, timeout=30, capture_output=True)
     latest = time.monotonic() + 10
-    while _idle_nodes() < 2 and time.monotonic() < latest:
+    while _idle_nodes() < 3 and time.monotonic() < latest:
         time.sleep(0.2)
 
 
