@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from brats3d.bundles.export import export
+from brats3d.bundles.predict import predict
 from brats3d.config import ExportConfig, FitConfig, PredictConfig
 from brats3d.errors import ConfigError
 from brats3d.models.encoders import build_encoder
 from brats3d.training.checkpoints import read_checkpoint
 from brats3d.workflows.fit import fit
-from brats3d.workflows.predict import predict
 
 MakeConfig = Callable[..., FitConfig]
 WIDTH = 4
@@ -91,14 +91,13 @@ def test_the_run_says_where_its_weights_came_from(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "params"),
+    ("name", "params", "ema_decay"),
     [
-        ("vgg19_unet", {"filters": [4, 6, 8, 8, 8]}),
-        ("resnet50_unet", {"width": WIDTH, "filters": [4] * 5}),
-        ("multiscale_attention_unet", {"width": 0.1, "depth": 0.1, "filters": [4] * 5}),
+        ("vgg19_unet", {"filters": [4, 6, 8, 8, 8]}, 0.99),
+        ("resnet50_unet", {"width": WIDTH, "filters": [4] * 5}, None),
+        ("multiscale_attention_unet", {"width": 0.1, "depth": 0.1, "filters": [4] * 5}, 0.99),
     ],
 )
-@pytest.mark.parametrize("ema_decay", [0.99, None])
 def test_runs_become_bundles(
     name: str,
     params: dict[str, object],
