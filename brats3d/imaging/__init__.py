@@ -2,6 +2,7 @@
 
 from brats3d.imaging.geometry import AFFINE_TOLERANCE_MM, MILLIMETRE, PIXEL, Geometry
 from brats3d.imaging.nifti import write_image, write_label_map
+from brats3d.imaging.pictures import write_mask_picture
 from brats3d.imaging.reading import files_of, is_single_plane, read_geometry, read_volume, volume_name
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "volume_name",
     "write_image",
     "write_label_map",
+    "write_mask_picture",
 ]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.errors import DataError
+from brats3d.files import atomic_path
 from brats3d.imaging.extras import import_extra
 from brats3d.imaging.geometry import PIXEL, Geometry
 
@@ -81,7 +82,7 @@ def read_picture(path: Path, channel: int | None = None) -> NDArray[np.float32]:
         DataError: The file is missing, torn, has several pages, is coloured where grey is expected, or has
             no such channel.
     """
-    with _opened(path) as picture:
+    with _opened(path, checked=True) as picture:
         if getattr(picture, "n_frames", 1) != 1:
             raise DataError(
                 "a picture with several pages",
@@ -108,6 +109,18 @@ def read_picture(path: Path, channel: int | None = None) -> NDArray[np.float32]:
     return _grey(pixels[..., :channels], path).T.astype(np.float32)
 
 
+def write_mask_picture(path: Path, mask: NDArray[np.bool_], *, overwrite: bool) -> None:
+    """Write a mask ``(columns, rows)`` as a grey PNG of 0 and 255, atomically.
+
+    Raises:
+        OutputError: The file exists, or the folder cannot be written to.
+    """
+    image = import_extra("PIL.Image", "writing pictures", "images")
+    pixels = np.ascontiguousarray(mask.T).astype(np.uint8) * np.uint8(255)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        image.fromarray(pixels).save(temporary, format="PNG")
+
+
 def _grey(pixels: NDArray[np.generic], path: Path) -> NDArray[np.generic]:
     first = pixels[..., 0]
     coloured = int((pixels != first[..., None]).any(axis=-1).sum())
@@ -123,7 +136,7 @@ def _grey(pixels: NDArray[np.generic], path: Path) -> NDArray[np.generic]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, *, checked: bool = False) -> Iterator[Any]:
     image = import_extra("PIL.Image", "reading pictures", "images")
     if not path.exists():
         raise DataError(
@@ -132,6 +145,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", image.DecompressionBombWarning)
+            if checked:
+                with image.open(path) as picture:
+                    picture.verify()  # compares the checksums of PNG, which decoding does not
             with image.open(path) as picture:
                 yield picture
     except DataError:

@@ -17,6 +17,9 @@ from brats3d.labels import LabelConvention, conventions_that_fit
 PROBABILITIES_ENDING = "_probabilities.nii.gz"
 """What the probability map beside a label map is called, after the case."""
 
+PICTURE_ENDING = "_mask.png"
+"""What the picture of a mask beside a label map is called, for cases that are pictures."""
+
 
 def check_targets(targets: Sequence[Path], overwrite: bool) -> None:
     """Fail before the work, not after it.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from brats3d.cases import Case
 from brats3d.errors import DataError
 from brats3d.files import atomic_path
-from brats3d.imaging import Geometry, read_volume
+from brats3d.imaging import Geometry, is_single_plane, read_volume
 from brats3d.labels import LabelConvention
 from brats3d.metrics import CaseScores, Profile, evaluate_case
 from brats3d.metrics.boxes import Box, bounding_box
@@ -42,6 +42,7 @@ class OutOfFoldCase:
         spacing_mm: Voxel size along each axis.
         voxel_volume_ml: Volume of a voxel in millilitres.
         outside: Voxels of the case beyond the box.
+        is_plane: Whether it is an image of two axes, whose surfaces are contours.
     """
 
     case_id: str
@@ -50,6 +51,7 @@ class OutOfFoldCase:
     spacing_mm: tuple[float, float, float]
     voxel_volume_ml: float
     outside: int
+    is_plane: bool = False
 
     def scores(
         self,
@@ -72,10 +74,12 @@ class OutOfFoldCase:
         labels = labelled(self.probabilities, postprocessing, convention, self.voxel_volume_ml, convention)
         names = convention.region_names
         chosen = [index for index, name in enumerate(names) if region in (None, name)]
+        axes = (..., 0) if self.is_plane else ...
+        reference = self.reference[chosen][axes]
         return evaluate_case(
-            convention.to_regions(labels)[chosen],
-            self.reference[chosen],
-            spacing_mm=self.spacing_mm,
+            convention.to_regions(labels)[chosen][axes],
+            reference,
+            spacing_mm=self.spacing_mm[: reference.ndim - 1],
             regions=[names[index] for index in chosen],
             case_id=self.case_id,
             profile=profile,
@@ -119,6 +123,7 @@ def keep_case(
             affine=geometry.affine,
             regions=case.convention.region_names,
             origin=origin,
+            is_plane=is_single_plane(case.label),
         )
 
 
@@ -143,6 +148,7 @@ def read_case(folder: Path, case_id: str) -> OutOfFoldCase:
             probabilities, reference = content["probabilities"], content["reference"]
             x, y, z = content["shape"].tolist()
             geometry = Geometry((x, y, z), content["affine"])
+            is_plane = bool(content["is_plane"]) if "is_plane" in content else False
     except _READ_ERRORS as error:
         raise DataError(
             "cannot read the probabilities of a case",
@@ -157,6 +163,7 @@ def read_case(folder: Path, case_id: str) -> OutOfFoldCase:
         geometry.spacing_mm,
         geometry.voxel_volume_ml,
         int(np.prod(geometry.shape)) - reference[0].size,
+        is_plane,
     )
 
 

@@ -13,11 +13,18 @@ from brats3d import assembly
 from brats3d.cases import MODALITY_ALIASES, Case, modality_named
 from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError
-from brats3d.imaging import volume_name, write_image, write_label_map
+from brats3d.imaging import (
+    PIXEL,
+    is_single_plane,
+    volume_name,
+    write_image,
+    write_label_map,
+    write_mask_picture,
+)
 from brats3d.labels import LabelConvention, convention_named
 from brats3d.workflows.classical import classical_segmentation
 from brats3d.workflows.devices import placed, predict_in_processes, process_count
-from brats3d.workflows.label_maps import PROBABILITIES_ENDING, check_targets
+from brats3d.workflows.label_maps import PICTURE_ENDING, PROBABILITIES_ENDING, check_targets
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.pipeline import run_overlapping
 from brats3d.workflows.runs import RunFolder
@@ -88,7 +95,13 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
     # Files of other shares may be there already because another process was fast.
     cases = found if share is None else share.of(found)
     targets = [Path(config.output) / f"{case.case_id}.nii.gz" for case in cases]
-    check_targets([path for target in targets for path in _files(target, config)], config.overwrite)
+    written = [path for target in targets for path in _files(target, config)]
+    written += [
+        target.with_name(f"{case.case_id}{PICTURE_ENDING}")
+        for case, target in zip(cases, targets, strict=True)
+        if is_single_plane(next(iter(case.images.values())))
+    ]
+    check_targets(written, config.overwrite)
     jobs = [
         _Job(case, _output_convention(config, case, segmentation.convention), target)
         for case, target in zip(cases, targets, strict=True)
@@ -201,4 +214,7 @@ def _write(result: SegmentedCase, target: Path, config: PredictConfig) -> None:
     for path in probabilities:
         voxels = np.moveaxis(result.probabilities, 0, -1)
         write_image(path, voxels, result.geometry, overwrite=config.overwrite)
+    if result.geometry.unit == PIXEL and result.geometry.shape[2] == 1:
+        picture = target.with_name(target.name.removesuffix(".nii.gz") + PICTURE_ENDING)
+        write_mask_picture(picture, result.labels[..., 0] > 0, overwrite=config.overwrite)
     write_label_map(target, result.labels, result.geometry, overwrite=config.overwrite)

@@ -3,6 +3,7 @@
 
 from scripts.core.imaging.geometry import AFFINE_TOLERANCE_MM, MILLIMETRE, PIXEL, Geometry
 from scripts.core.imaging.nifti import write_image, write_label_map
+from scripts.core.imaging.pictures import write_mask_picture
 from scripts.core.imaging.reading import files_of, is_single_plane, read_geometry, read_volume, volume_name
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "volume_name",
     "write_image",
     "write_label_map",
+    "write_mask_picture",
 ]

@@ -63,7 +63,12 @@ def read_text(path: Path) -> str:
     content = read_field(path)
     if content.dtype.kind == "U":
         return "".join(content.ravel().tolist()).strip()
-    if content.dtype.kind in "ui" and content.size and content.max() < 0x110000:
+    if (
+        content.dtype.kind in "ui"
+        and content.size
+        and content.size == max(content.shape)
+        and content.min() > 0
+    ):
         return "".join(map(chr, content.ravel().tolist())).strip()
     raise _unexpected(path, content, "text")
 
@@ -140,7 +145,7 @@ def _read_old(file: Path, names: tuple[str, ...]) -> NDArray[Any]:
 
     try:
         content = loadmat(file, simplify_cells=True)
-    except (OSError, ValueError, TypeError, KeyError, zlib.error, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, KeyError, IndexError, zlib.error, NotImplementedError) as error:
         raise _torn(file, error) from error
     node: Any = content
     for name in names:
