@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from brats3d.config import FitConfig, parse_arguments
@@ -12,6 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb; see ``--help``. Returns the exit code."""
 
     def run() -> None:
+        # torch reads this when it is imported; else a lost connection prints a page about its inside.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         config = parse_arguments(FitConfig, arguments, "brats3d fit")
         from brats3d.metrics import format_table
         from brats3d.workflows.fit import fit

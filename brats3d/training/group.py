@@ -31,9 +31,9 @@ _PATIENCE_S = 600.0
 """How long processes wait for the one that leads, which may have come later, to begin."""
 _GRACE_S = 15.0
 """How long a process may take to end by itself when there is a verdict."""
-_GRACE_BEFORE_S = 4.0
+_GRACE_BEFORE_S = 6.0
 """The same while there is nothing to lose yet."""
-_LEAVE_TOGETHER_S = 20.0
+_LEAVE_TOGETHER_S, _LEAVE_IN_FAILURE_S = 20.0, 4.0
 _LOOK_EVERY_S = 0.1
 _LEADER, _CHECKED = "leader", "checked"
 
@@ -212,6 +212,7 @@ class TrainingGroup:
                 remedy="put the runs on a file system that all machines share, and start again",
             )
         self._watch.note = self._note(run, leading["token"])
+        self._watch.leader = store.get("place/0").decode()
 
     def _wait_until(self, done: Callable[[], bool]) -> None:
         """Wait for other processes.
@@ -272,7 +273,7 @@ class TrainingGroup:
             told = self._lost_error(verdict)
         elif mine:
             told = self._own_error(error, rank)
-        watch.leave(patience_s=0.0 if self.follows else _GRACE_BEFORE_S)
+        watch.leave(patience_s=0.0 if self.follows else _LEAVE_IN_FAILURE_S)
         self._end_children()
         _give_up_collectives()
         return told
@@ -319,9 +320,9 @@ class TrainingGroup:
         verdict = watch.verdict
         if watch.is_over:
             return
-        if verdict.teller == rank.number:
+        if verdict.teller == rank.number and verdict.gone:
             print(f"brats3d: error: {self._lost_error(verdict)}", file=sys.stderr, flush=True)
-        watch.leave(patience_s=0.0 if self.follows else _GRACE_BEFORE_S)
+        watch.leave(patience_s=0.0 if self.follows else _LEAVE_IN_FAILURE_S)
         self._end_children()
         if self.discard is not None and not self.follows:
             self.discard()

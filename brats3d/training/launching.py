@@ -50,6 +50,11 @@ def watch_launch(
     begin: Callable[[_SubprocessScriptLauncher], None],
 ) -> None:
     """Have a trainer of several processes call these when it starts; one that forks them is left alone."""
-    launcher = trainer.strategy.launcher
+    strategy: Any = trainer.strategy
+    launcher = strategy.launcher
+    if launcher is None:  # some strategies have none where something else has started the processes
+        launcher = _SubprocessScriptLauncher(
+            strategy.cluster_environment, strategy.num_processes, strategy.num_nodes
+        )
     if isinstance(launcher, _SubprocessScriptLauncher):
-        trainer.strategy._launcher = WatchedLauncher(launcher, meet, begin)
+        strategy._launcher = WatchedLauncher(launcher, meet, begin)

@@ -173,13 +173,11 @@ def launched_rank(machines: int, devices: int | str) -> Rank | None:
 
 def rank_at(environment: ClusterEnvironment, number: int, count: int) -> Rank:
     """Place of the process of that number, where an environment has its processes meet."""
+    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    # Machines that joined later count other starts than the rest; a store of the leader's is always new.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if hosted else "0"
     return Rank(
-        number,
-        count,
-        environment.main_address,
-        environment.main_port,
-        hosted=os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        attempt=os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"),
+        number, count, environment.main_address, environment.main_port, hosted=hosted, attempt=attempt
     )
 
 

@@ -36,7 +36,13 @@ class Watch:
     Args:
         rank: This process.
         store: Common key-value store of all processes.
-        forced_end: Called in a thread when there is a verdict, and the process still runs after a while.
+        forced_end: Called in a thread when there is a verdict, and the process still runs.
+
+    Attributes:
+        children: Processes that this one started, in the order of their numbers.
+        note: File that the survivors agree with when the store has gone away with the leader.
+        leader: Place of the leader.
+        in_training: Whether nobody is silent for long without being gone.
     """
 
     def __init__(self, rank: Rank, store: Any, forced_end: Callable[[], None]) -> None:
@@ -44,6 +50,7 @@ class Watch:
         self.store = store
         self.children: Sequence[Popen[Any]] = ()
         self.note: Path | None = None
+        self.leader = f"rank 0 of {rank.count}, on {rank.address}"
         self.in_training = False
         self._forced_end = forced_end
         self._known = threading.Event()
@@ -203,5 +210,4 @@ class Watch:
     def _claim_leader_lost(self) -> None:
         reason = "it cannot be reached any more" if self._connected else "its connections were closed"
         self._connected = False
-        place = f"rank 0 of {self.rank.count}, on {self.rank.address}"
-        self.claim(Verdict(self.rank.number, 2, (place,), reason))
+        self.claim(Verdict(self.rank.number, 2, (self.leader,), reason))

@@ -19,12 +19,15 @@ from brats3d.config import FitConfig, check_resumed, extended, save_config, with
 from brats3d.data.discovery import Discovery
 from brats3d.data.phantom import LOOKALIKES, PhantomParameters
 from brats3d.data.splits import Split
-from brats3d.data.store import PreparedStore
+from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import ConfigError, RunError, output_error
 from brats3d.files import write_json
-from brats3d.imaging import is_single_plane, read_volume
+from brats3d.imaging import read_volume
 from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
+from brats3d.training.group import TrainingGroup
+from brats3d.training.start_checks import check_batches
+from brats3d.workflows.common_ground import common_ground
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation
@@ -70,6 +73,13 @@ def fit(config: FitConfig | None = None) -> FitResult:
     """
     started_at = time.monotonic()
     config = with_absolute_paths(config or FitConfig())
+    with TrainingGroup.joined(config.trainer.num_nodes, config.trainer.devices) as group:
+        return _fit(config, group, started_at)
+
+
+def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResult:
+    """Do the same as one of a group of processes."""
+    given = config
     resumed, by_name = None, config.resume == "auto"
     if by_name:
         config = replace(config, resume=RunFolder.continued(config))
@@ -82,8 +92,9 @@ def fit(config: FitConfig | None = None) -> FitResult:
         raise ConfigError("only a run can be extended", where="extend", remedy="name it with --resume RUN")
     assembly.check_settings(config)
     pl = _lightning()
-    follows = pl.utilities.rank_zero_only.rank > 0
+    follows = group.follows
     run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config, anew=by_name))
+    group.run, group.discard = run.path, run.discard_unless_resumable
     checkpoint = None if resumed is None else run.resumable()
     found = find_cases(config)
     split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
@@ -94,7 +105,11 @@ def fit(config: FitConfig | None = None) -> FitResult:
     clock = assembly.build_clock(config, started_at)
     module = assembly.build_module(config, found.convention, machine, clock, pretrained=resumed is None)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
-    data = _prepare(config, cases, trainer.strategy.root_device)
+    check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
+    group.expect(trainer)
+    prepared = _prepare(config, cases)
+    data = _training_data(config, cases, prepared, trainer.strategy.root_device)
+    group.prepare(trainer, lambda: common_ground(given, config, run, cases, prepared, checkpoint))
     config = assembly.with_class_weights(config, found.convention, data.training)
     module.loss = assembly.build_training_loss(config, module.head.out_channels)
     # Only now, when nothing about data and settings can fail any more, there is a run.
@@ -105,12 +120,14 @@ def fit(config: FitConfig | None = None) -> FitResult:
     if not follows:
         _announce(run, cases, found)
     _train(trainer, module, data, run, checkpoint)
+    group.trained()
     minutes = clock.elapsed_s / 60
     if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
         module = assembly.build_module(config, found.convention, machine, clock)
     part, scored = _held_out(cases)
     own = scored[trainer.global_rank :: trainer.world_size]
     rows = _of_all(_score(config, run, found.convention, own, module, machine))
+    group.part()
     if follows:
         # The process that leads writes; what called this function shall not do so twice.
         raise SystemExit(0)
@@ -154,14 +171,22 @@ def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discov
     )
 
 
-def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]], device: torch.device) -> PatchDataModule:
+def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> list[StoredCase]:
     """Prepare all cases, as far as the store does not have them.
 
     Test cases too: a file that cannot be used shall be found before the training, not after it.
     """
     store = PreparedStore(store_folder(config.data.store, config.folder))
     preprocessing = assembly.build_preprocessing(config)
-    prepared = prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
+    return prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
+
+
+def _training_data(
+    config: FitConfig,
+    cases: Mapping[str, Sequence[Case]],
+    prepared: Sequence[StoredCase],
+    device: torch.device,
+) -> PatchDataModule:
     train, val = len(cases["train"]), len(cases["val"])
     return assembly.build_training_data(config, prepared[:train], prepared[train : train + val], device)
 
@@ -185,8 +210,8 @@ def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint:
             raise output_error(run.path, error) from error
         raise
     finally:
-        if trainer.is_global_zero and not run.has_checkpoint():
-            run.discard()
+        if trainer.is_global_zero:
+            run.discard_unless_resumable()
 
 
 def find_cases(config: FitConfig) -> Discovery:
@@ -289,12 +314,10 @@ def _score(
         with case.here(label_only=True):
             voxels, _ = read_volume(case.label)
         reference = case.convention.check(voxels, case.label)
-        axes = (..., 0) if is_single_plane(case.label) else ...
-        labels = result.labels[axes]
         rows += evaluate_case(
-            case.convention.to_regions(labels),
-            case.convention.to_regions(reference[axes]),
-            spacing_mm=result.geometry.spacing_mm[: labels.ndim],
+            case.convention.to_regions(result.labels),
+            case.convention.to_regions(reference),
+            spacing_mm=result.geometry.spacing_mm,
             regions=convention.region_names,
             case_id=case.case_id,
         ).rows

@@ -168,6 +168,11 @@ class RunFolder:
         """Remove a run that cannot be resumed, so that its name is free again."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def discard_unless_resumable(self) -> None:
+        """Remove a run that has come to nothing."""
+        if not self.has_checkpoint():
+            self.discard()
+
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, folder: str = "runs") -> RunFolder:
         """Open an existing run.
