@@ -22,7 +22,7 @@ from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import ConfigError, RunError, output_error
 from brats3d.files import write_json
-from brats3d.imaging import read_volume
+from brats3d.imaging import is_single_plane, read_volume
 from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
 from brats3d.training.group import TrainingGroup
@@ -314,10 +314,12 @@ def _score(
         with case.here(label_only=True):
             voxels, _ = read_volume(case.label)
         reference = case.convention.check(voxels, case.label)
+        axes = (..., 0) if is_single_plane(case.label) else ...
+        labels = result.labels[axes]
         rows += evaluate_case(
-            case.convention.to_regions(result.labels),
-            case.convention.to_regions(reference),
-            spacing_mm=result.geometry.spacing_mm,
+            case.convention.to_regions(labels),
+            case.convention.to_regions(reference[axes]),
+            spacing_mm=result.geometry.spacing_mm[: labels.ndim],
             regions=convention.region_names,
             case_id=case.case_id,
         ).rows
