@@ -14,7 +14,6 @@ from brats3d.errors import DataError
 from brats3d.features import Brain, CaseFeatures, FeatureSettings, case_features
 from brats3d.imaging import Geometry, read_geometry, read_volume
 from brats3d.labels import LabelConvention
-from brats3d.transforms.brain import find_brain
 from brats3d.workflows.extraction_inputs import MaskedCase
 from brats3d.workflows.label_maps import check_header, checked_labels, shown_grid
 from brats3d.workflows.scoring import in_one_line
@@ -90,6 +89,8 @@ class Extractor:
         self, case: Case, images: dict[str, NDArray[np.float32]], mask: Path, geometry: Geometry
     ) -> NDArray[np.bool_]:
         if case.brain_mask is None:
+            from brats3d.transforms.brain import find_brain  # loads torch, which takes seconds
+
             stack = np.empty((len(images), *geometry.shape), dtype=np.float32)
             for channel, image in zip(stack, images.values(), strict=True):
                 channel[...] = image

@@ -65,6 +65,7 @@ class TestHelp:
             "prepare": config.PrepareConfig,
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
+            "extract": config.ExtractConfig,
             "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
             "submit": config.SubmitConfig,

@@ -6,6 +6,7 @@ import csv
 import json
 import pickle
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -324,6 +325,13 @@ def test_an_existing_table_is_kept(data_set: Path, tmp_path: Path) -> None:
     assert main(["extract", f"--masks={data_set}", f"--output={output}", "--families=location"]) == 2
     extract(data_set, output, settings=FAST, overwrite=True)
     assert output.read_text() != "mine"
+
+
+def test_masks_alone_need_no_torch(tmp_path: Path) -> None:
+    statements = (
+        "import sys, brats3d.workflows.extract; sys.exit(bool({'torch', 'monai'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", statements], cwd=tmp_path, check=False).returncode == 0
 
 
 def test_no_masks_named() -> None:
