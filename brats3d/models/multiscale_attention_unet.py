@@ -35,6 +35,7 @@ def build_multiscale_attention_unet(
     depth: float | None = None,
     path_dropout: float = 0.2,
     pretrained: str | None = None,
+    freeze_encoder: bool = False,
 ) -> nn.Module:
     """Build a U-Net whose decoder masks what it sees at several scales.
 
@@ -59,6 +60,7 @@ def build_multiscale_attention_unet(
             from 0.
         pretrained: State dict of the encoder as torchvision names its weights; read when a training
             starts, and not needed afterwards.
+        freeze_encoder: Whether only the decoder is trained, as on a ``pretrained`` encoder.
 
     Raises:
         ConfigError: A parameter that cannot work.
@@ -80,7 +82,9 @@ def build_multiscale_attention_unet(
         top=False,
     )
     stage = partial(MultiScaleAttentionStage, design, kernels)
-    return unet_of(made, stage, spatial_dims, in_channels, out_channels, filters)
+    return unet_of(
+        made, stage, spatial_dims, in_channels, out_channels, filters, freeze_encoder=freeze_encoder
+    )
 
 
 def _check_kernels(kernel_sizes: Sequence[int]) -> tuple[int, ...]:

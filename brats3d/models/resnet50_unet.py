@@ -27,6 +27,7 @@ def build_resnet50_unet(
     normalisation: str = "batch",
     dropout: float = 0.0,
     pretrained: str | None = None,
+    freeze_encoder: bool = False,
 ) -> nn.Module:
     """Build a U-Net whose encoder can start from weights of ImageNet.
 
@@ -41,6 +42,7 @@ def build_resnet50_unet(
         dropout: Probability of dropping a channel after each convolution of the decoder.
         pretrained: State dict of the encoder as torchvision names its weights; read when a training
             starts, and not needed afterwards.
+        freeze_encoder: Whether only the decoder is trained, as on a ``pretrained`` encoder.
 
     Raises:
         ConfigError: A parameter that cannot work.
@@ -53,7 +55,9 @@ def build_resnet50_unet(
         "resnet50", spatial_dims=spatial_dims, in_channels=in_channels, pretrained=pretrained, width=width
     )
     stage = partial(JoiningStage, design)
-    return unet_of(encoder, stage, spatial_dims, in_channels, out_channels, filters)
+    return unet_of(
+        encoder, stage, spatial_dims, in_channels, out_channels, filters, freeze_encoder=freeze_encoder
+    )
 
 
 ARCHITECTURE = Architecture(build_resnet50_unet, constant_multiple(STRIDE))

@@ -30,10 +30,11 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     "fcn": {"filters": [4, 6, 8]},
     "two_path": {"filters": [4, 6], "merging": [8], "factor": 3},
     "vgg19_unet": {"filters": [4, 6, 8, 8, 8]},
-    "resnet50_unet": {"width": 4, "filters": [4, 4, 6, 6, 8]},
+    "resnet50_unet": {"width": 2, "filters": [2, 4, 4, 6, 6]},
     "multiscale_attention_unet": {
         "encoder": "efficientnet_b0",
-        "filters": [4, 4, 4, 6, 6],
+        "filters": [2, 4, 4, 6, 6],
+        "kernel_sizes": [1, 3],
         "width": 0.1,
         "depth": 0.1,
         "path_dropout": 0.0,

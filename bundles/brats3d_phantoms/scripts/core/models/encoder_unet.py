@@ -39,7 +39,13 @@ class EncoderUNet(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, decoder: Sequence[nn.Module], head: nn.Module, spatial_dims: int
+        self,
+        encoder: Encoder,
+        decoder: Sequence[nn.Module],
+        head: nn.Module,
+        spatial_dims: int,
+        *,
+        freeze_encoder: bool,
     ) -> None:
         """Put the parts together.
 
@@ -48,13 +54,23 @@ class EncoderUNet(nn.Module):
             decoder: Stages that take ``(features, skip)``, coarsest first.
             head: From the last stage to the logits.
             spatial_dims: 2 or 3.
+            freeze_encoder: Whether a training leaves the encoder as it is, statistics included.
         """
         super().__init__()
-        self.encoder = encoder
+        self.encoder = encoder.requires_grad_(not freeze_encoder)
+        self.freeze_encoder = freeze_encoder
         self.decoder = nn.ModuleList(decoder)
         self.head = head
         self.multiple = [encoder.strides[-1]] * spatial_dims
         self.joins_image = encoder.strides[0] > 1
+        self.train()
+
+    def train(self, mode: bool = True) -> EncoderUNet:
+        """Switch to training, or to inference; a frozen encoder stays in inference."""
+        super().train(mode)
+        if self.freeze_encoder:
+            self.encoder.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits.
@@ -80,6 +96,8 @@ def unet_of(
     in_channels: int,
     out_channels: int,
     filters: Sequence[int],
+    *,
+    freeze_encoder: bool,
 ) -> EncoderUNet:
     """Build a U-Net around an encoder.
 
@@ -90,6 +108,7 @@ def unet_of(
         in_channels: Channels of the image.
         out_channels: Channels of the logits.
         filters: Channels of the decoder's levels, finest first.
+        freeze_encoder: Whether a training leaves the encoder as it is.
     """
     going = filters[::-1]
     coming = (encoder.channels[-1], *going[:-1])
@@ -99,7 +118,7 @@ def unet_of(
         initialise_he(made)
     one = (1,) * spatial_dims
     head = convolution(spatial_dims, filters[0], out_channels, one, one, bias=True)
-    return EncoderUNet(encoder, decoder, head, spatial_dims)
+    return EncoderUNet(encoder, decoder, head, spatial_dims, freeze_encoder=freeze_encoder)
 
 
 def constant_multiple(stride: int) -> Callable[[Mapping[str, Any], int], tuple[int, ...]]:

@@ -31,6 +31,7 @@ def build_vgg19_unet(
     normalisation: str = "batch",
     dropout: float = 0.0,
     pretrained: str | None = None,
+    freeze_encoder: bool = False,
 ) -> nn.Module:
     """Build a U-Net whose encoder can start from weights of ImageNet.
 
@@ -48,6 +49,7 @@ def build_vgg19_unet(
         dropout: Probability of dropping a channel after each convolution of the decoder.
         pretrained: State dict of the encoder as torchvision names its weights; read when a training
             starts, and not needed afterwards.
+        freeze_encoder: Whether only the decoder is trained, as on a ``pretrained`` encoder.
 
     Raises:
         ConfigError: A parameter that cannot work.
@@ -64,7 +66,15 @@ def build_vgg19_unet(
         normalised=look_up(NORMALISED, encoder, f"{PARAMS_KEY}.encoder"),
     )
     stage = partial(JoiningStage, design)
-    return unet_of(made, stage, spatial_dims, in_channels, out_channels, made.channels[:-1])
+    return unet_of(
+        made,
+        stage,
+        spatial_dims,
+        in_channels,
+        out_channels,
+        made.channels[:-1],
+        freeze_encoder=freeze_encoder,
+    )
 
 
 ARCHITECTURE = Architecture(build_vgg19_unet, constant_multiple(STRIDE))
