@@ -20,7 +20,8 @@ class ActiveContour:
     """Moves the surface of a mask by the morphological Chan-Vese scheme (scikit-image).
 
     Attributes:
-        iterations: Steps; the surface moves by one voxel at most in each.
+        iterations: Steps, an even number; the surface moves by one voxel at most in each. (The scheme
+            takes turns with two operators, and each image is to begin with the same.)
         smoothing: Rounds of smoothing (mean curvature) after each step.
         inside_weight: Weight of the spread of intensities within the surface; below that of the outside,
             which is 1, the surface takes in more.
@@ -38,8 +39,9 @@ class ActiveContour:
         Raises:
             ConfigError: One that cannot work.
         """
+        expected = {"iterations": "an even number, 2 or more", "smoothing": "0 or more"}
         for key, works in (
-            ("iterations", self.iterations >= 1),
+            ("iterations", self.iterations >= 2 and self.iterations % 2 == 0),
             ("smoothing", self.smoothing >= 0),
             ("inside_weight", 0 < self.inside_weight < float("inf")),
             ("margin", self.margin >= 1),
@@ -49,7 +51,7 @@ class ActiveContour:
                     "a setting that cannot work",
                     where=f"method.params.{key}",
                     got=getattr(self, key),
-                    expected="0 or more" if key == "smoothing" else "more than 0",
+                    expected=expected.get(key, "more than 0"),
                 )
 
     def __call__(

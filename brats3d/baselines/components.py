@@ -35,15 +35,24 @@ def thickest_component(mask: NDArray[np.bool_], opening: int) -> NDArray[np.bool
     return ndimage.binary_dilation(pieces == pieces.flat[deepest], element) & mask
 
 
-def filled(mask: NDArray[np.bool_], closing: int) -> NDArray[np.bool_]:
-    """Add what the mask ``(*S)`` encloses, gaps of up to twice ``closing`` voxels in its hull bridged."""
+def filled(mask: NDArray[np.bool_], closing: int, most_voxels: float = np.inf) -> NDArray[np.bool_]:
+    """Add what the mask ``(*S)`` encloses.
+
+    Args:
+        mask: Bool ``(*S)``.
+        closing: Gaps of up to twice as many voxels in its hull are bridged before.
+        most_voxels: Voxels of the largest cavity that is filled.
+    """
     box = bounding_box(mask, 0)
     if box is None:
         return mask
     padded = np.pad(mask[box], closing + 1)
     closed = ndimage.binary_closing(padded, ball(closing, mask.ndim)) if closing else padded
+    cavities, _ = ndimage.label(~closed)
+    small = np.bincount(cavities.ravel()) <= most_voxels
+    small[cavities.flat[0]] = False  # the outside
     result = mask.copy()
-    result[box] |= ndimage.binary_fill_holes(closed)[(slice(closing + 1, -closing - 1),) * mask.ndim]
+    result[box] |= (closed | small[cavities])[(slice(closing + 1, -closing - 1),) * mask.ndim]
     return result
 
 

@@ -42,6 +42,20 @@ class KMeans:
     """Starts, of which the best is taken."""
     most_parts: int = 8
 
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: One that cannot work.
+        """
+        if self.starts < 1:
+            raise ConfigError(
+                "a setting that cannot work",
+                where="method.params.starts",
+                got=self.starts,
+                expected="1 or more",
+            )
+
     def fit(self, values: NDArray[np.floating], parts: int, generator: np.random.Generator) -> Brightest:
         """See :meth:`Partition.fit`.
 

@@ -60,8 +60,8 @@ class TumourRule:
 class TumourSegmenter:
     """Finds WT in FLAIR, and ET and TC in T1ce where it is given.
 
-    * The **whole tumour** is the piece of the brightest FLAIR tissue that holds the largest ball, with
-      what it encloses. Its probability is that of being bright tissue, of what is enclosed at least one half.
+    * The **whole tumour** is that piece of the brightest FLAIR tissue which, with the cavities in it, holds
+      the largest ball. Its probability is that of being bright tissue, of what is enclosed at least one half.
     * **Enhancing tumour** is the brightest of three tissues of the whole tumour in T1ce, where it is
       brighter than the brain outside, too. The **tumour core** is that with what it encloses.
 
@@ -109,7 +109,9 @@ class TumourSegmenter:
 
     def _whole_tumour(self, flair: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
         bright = self.tissue(flair, inside)
-        piece = thickest_component(bright > _HALF, self.rule.opening)
+        # A bright shell around dark necrosis is as thick as what it encloses; the rim of a brain is not.
+        solid = filled(bright > _HALF, 0, self.tissue.most_share * inside.sum())
+        piece = thickest_component(solid, self.rule.opening)
         mask = filled(piece, self.rule.closing) & inside
         if self.refine is not None and mask.any():
             return self.refine(flair, inside, mask).astype(np.float32)
