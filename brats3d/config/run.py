@@ -327,13 +327,13 @@ class CrfConfig:
 
     iterations: int = 0
     """Mean-field updates, such as 5; 0: off."""
-    appearance_weight: float = 2.0
+    appearance_weight: float = 4.0
     """Most that neighbours of the same intensities add to the log-odds of a voxel."""
     appearance_sigma_mm: float = 2.0
     """Their reach in space (standard deviation of a Gaussian)."""
-    appearance_sigma_intensity: float = 0.5
+    appearance_sigma_intensity: float = 1.0
     """Their reach in intensity, over all modalities, in z-score units."""
-    smoothness_weight: float = 1.0
+    smoothness_weight: float = 0.5
     """Most that neighbours of any intensities add."""
     smoothness_sigma_mm: float = 1.0
     """Their reach in space."""

@@ -245,7 +245,8 @@ def test_chosen_rules_are_kept_and_followed(
     kept = load_config(copied / "cv" / "postprocess.yaml").postprocess
     assert result.summary is not None
     selection = result.summary["selection"]
-    assert dataclasses.asdict(kept) == selection["chosen"]
+    configured = load_config(copied / "cv-fold0" / "config.yaml").postprocess.crf
+    assert dataclasses.asdict(kept) == {**selection["chosen"], "crf": dataclasses.asdict(configured)}
     assert kept.thresholds, "after one epoch 0.5 is not the best threshold of all regions"
     for fold in range(3):
         rules = load_segmentation([RunFolder(copied / f"cv-fold{fold}")], accelerator="cpu").postprocessing
