@@ -206,7 +206,7 @@ class ModelConfig:
 
     name: str = "unet"
     """unet, attention_unet, residual_unet, dynunet, segresnet, swin_unetr, unet_plus_plus, transunet, segnet,
-    fcn or two_path."""
+    fcn, two_path, vgg19_unet, resnet50_unet or multiscale_attention_unet."""
     spatial_dims: int = 3
     """2 (slices) or 3 (volumes)."""
     head: str = "sigmoid"
