@@ -168,6 +168,14 @@ def launched_rank(machines: int, devices: int | str) -> Rank | None:
             got=f"number {number} of {count} processes",
             remedy="start them with torchrun or srun, or leave that to --trainer.devices",
         )
+    if isinstance(environment, LightningEnvironment) and not os.environ.get("MASTER_PORT", "").isdecimal():
+        raise ConfigError(
+            "nothing says on which port the processes meet",
+            where="MASTER_PORT",
+            got=os.environ.get("MASTER_PORT", "not set"),
+            expected="a number, the same for all processes",
+            remedy="set MASTER_ADDR and MASTER_PORT, or start the processes with torchrun or srun",
+        )
     return rank_at(environment, number, count)
 
 
