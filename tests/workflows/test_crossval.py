@@ -298,6 +298,9 @@ def test_a_fold_with_other_settings(settings: MakeCrossval, copied: Path) -> Non
         crossval(settings(copied, {"trainer__max_epochs": 5}))
     assert "trainer.max_epochs" in str(caught.value.where)
     assert "cv-fold0" in str(caught.value.where)
+    with pytest.raises(ConfigError, match="other settings") as caught:
+        crossval(settings(copied, {"postprocess__crf": {"iterations": 3}}))
+    assert "postprocess.crf.iterations" in str(caught.value.where)
     where_it_runs = {"trainer__devices": 1, "data__workers": 1, "trainer__loggers": []}
     assert crossval(settings(copied, where_it_runs)).rows
 
