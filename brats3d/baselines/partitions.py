@@ -26,8 +26,10 @@ _HISTOGRAM_BINS = 128
 class Partition(Protocol):
     """Parts intensities into groups."""
 
-    most_parts: int
-    """Most groups it can tell apart in reasonable time."""
+    @property
+    def most_parts(self) -> int:
+        """Most groups it can tell apart in reasonable time."""
+        ...
 
     def fit(self, values: NDArray[np.floating], parts: int, generator: np.random.Generator) -> Brightest:
         """Part values ``(N,)``, of which at least ``parts`` differ, into ``parts`` groups."""
@@ -122,7 +124,7 @@ class Otsu:
             MissingExtraError: scikit-image is not installed.
         """
         filters = _imported("skimage.filters", "Otsu's thresholds", "scikit-image")
-        parts = min(parts, np.count_nonzero(np.histogram(values, _HISTOGRAM_BINS)[0]))
+        parts = min(parts, int(np.count_nonzero(np.histogram(values, _HISTOGRAM_BINS)[0])))
         return _above(float(filters.threshold_multiotsu(values, parts, nbins=_HISTOGRAM_BINS)[-1]))
 
 

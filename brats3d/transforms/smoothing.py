@@ -37,7 +37,8 @@ def gaussian(
         return ndimage.gaussian_filter(values, sigmas, mode="constant", truncate=_KERNEL_SIGMAS)
 
     seen = spread(view.astype(np.float32))
-    return spread(np.where(view, volume, np.float32(0))) / np.maximum(seen, 1e-6)
+    total = spread(np.where(view, volume, np.float32(0)))
+    return np.asarray(total / np.maximum(seen, 1e-6), dtype=np.float32)
 
 
 def median(

@@ -216,6 +216,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "preprocess__orientation": "LPS",
         "trainer__precision": "bf16-mixed",
     },
+    "contrast": {
+        "preprocess__clahe": True,
+        "preprocess__clahe_clip": 3.0,
+        "preprocess__denoise": "median",
+        "preprocess__denoise_strength": 2.0,
+        "preprocess__normalise": "minmax",
+    },
     "modalities": {"data__modalities": ["T1c", "t2f"], "data__label_geometry": "trust_array"},
     "sagittal": {
         "model__spatial_dims": 2,
@@ -246,6 +253,14 @@ def test_what_was_rendered_is_read_back(run_of: Make, name: str, own_labels: boo
     assert read.config.model.name == source.config.model.name
     assert read.config.inference.overlap == source.config.inference.overlap
     assert read.config.slices.axis == source.config.slices.axis
+
+
+def test_parameters_that_networks_got_since_have_their_defaults(run_of: Make) -> None:
+    source = BundleSource.of(RunFolder.open(run_of("sigmoid")))
+    rendered = json.loads(json.dumps(render_inference(source)))
+    for name in ("level_dropout", "upsampling"):
+        del rendered["network_def"][name]
+    assert json.loads(json.dumps(read_source(rendered).network())) == json.loads(json.dumps(source.network()))
 
 
 @pytest.mark.parametrize("content", [{}, {"network_def": []}, {"network_def": {"_target_": "SegResNet"}}])

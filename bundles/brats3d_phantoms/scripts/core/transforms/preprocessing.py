@@ -264,7 +264,7 @@ class Preprocessing:
             steps.append(CorrectBiasFieldd(shrink=self.bias_field_shrink))
         if self.clahe:
             steps.append(EqualiseAdaptivelyd(self._axial(), self.clahe_clip))
-        if self.denoise in SMOOTHERS:
+        if self.denoise is not None and self.denoise in SMOOTHERS:
             steps.append(SmoothInBraind(self.denoise, self.denoise_strength))
         elif self.denoise is not None:
             steps.append(Denoised(self.denoise))
