@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from brats3d.__main__ import main
 from brats3d.clusters.submit import submit
 from brats3d.config import SubmitConfig
 from brats3d.data.phantom import write_phantoms
@@ -96,6 +98,12 @@ def test_folds_are_averaged_once_all_have_come_to_their_end(folder: Path, cluste
         assert (run / "metrics.json").exists()
         assert epoch_reached(run) == EPOCHS - 1
     assert len(list((folder / "predictions" / "cv").glob("*.nii.gz"))) == 4
+
+    before = sorted(folder.glob("runs/*/logs/csv/*"))
+    assert main(["crossval", "--name", "cv", *FOLDS]) == 0  # gathers the folds, and trains none again
+    assert sorted(folder.glob("runs/*/logs/csv/*")) == before
+    gathered = json.loads((folder / "runs" / "cv" / "crossval.json").read_text())
+    assert gathered["cases"] == 4
 
 
 @pytest.mark.slow
