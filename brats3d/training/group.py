@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from brats3d.errors import Brats3dError, DataError, LayoutError, RunError
+from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError, RunError
 from brats3d.training.ranks import Rank, check_allocation, launched_rank, rank_at
 from brats3d.training.verdicts import Verdict, failed_error, lost_error
 
@@ -35,6 +35,7 @@ _GRACE_BEFORE_S = 6.0
 """The same while there is nothing to lose yet."""
 _LEAVE_TOGETHER_S, _LEAVE_IN_FAILURE_S = 20.0, 4.0
 _LOOK_EVERY_S = 0.1
+_NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 _LEADER, _CHECKED = "leader", "checked"
 
 
@@ -90,7 +91,12 @@ class TrainingGroup:
             Brats3dError: What ended the training, in the process that tells it.
             SystemExit: In the others.
         """
-        group = cls(launched_rank(machines, devices))
+        try:
+            group = cls(launched_rank(machines, devices))
+        except ConfigError:
+            if any(os.environ.get(name, "0") != "0" for name in _NUMBERS):
+                raise SystemExit(2) from None  # all find the same, and the first one tells it
+            raise
         try:
             with group._termination_heard():
                 yield group
