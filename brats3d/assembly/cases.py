@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from brats3d.data.splits import (
     strata_by_presence,
 )
 from brats3d.errors import ConfigError
-from brats3d.labels import LabelConvention, convention_named, custom_convention
+from brats3d.labels import LabelConvention, Region, convention_named, custom_convention
 
 if TYPE_CHECKING:
     from brats3d.transforms.preprocessing import Preprocessing
@@ -64,8 +64,17 @@ def discover_cases(
     return discover(root, layout=data.layout, pattern=data.pattern, convention=meaning, cache=cache)
 
 
-def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
+def split_cases(
+    config: SplitConfig,
+    cases: Sequence[Case],
+    known: Callable[[Case, Region], bool | None] | None = None,
+) -> Split:
     """Part the cases, by patient, as the configuration says.
+
+    Args:
+        config: How they are parted.
+        cases: Cases.
+        known: Whether a region occurs in a case, or None where its label map must be read.
 
     Raises:
         ConfigError: Too few patients, or settings that exclude each other.
@@ -76,7 +85,7 @@ def split_cases(config: SplitConfig, cases: Sequence[Case]) -> Split:
         return split_from_csv(cases, Path(config.csv))
     strata: Mapping[str, Hashable] | None = None
     if config.stratify and cases:
-        strata = strata_by_presence(cases, cases[0].convention.regions[0])
+        strata = strata_by_presence(cases, cases[0].convention.regions[0], known)
     test = _count_or_fraction(config.test, "split.test")
     if config.sites is not None:
         return split_by_site(

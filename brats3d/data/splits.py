@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import random
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -220,8 +220,15 @@ def _check_same_cases(known: set[str], rows: Mapping[str, str], path: str | Path
         )
 
 
-def strata_by_presence(cases: Iterable[Case], region: Region) -> dict[str, bool]:
-    """Tell for each labelled case whether ``region`` occurs in it; reads the label maps.
+def strata_by_presence(
+    cases: Iterable[Case], region: Region, known: Callable[[Case, Region], bool | None] | None = None
+) -> dict[str, bool]:
+    """Tell for each labelled case whether ``region`` occurs in it.
+
+    Args:
+        cases: Cases.
+        region: Region of the convention of each.
+        known: Tells what is known of a case, or None where its label map must be read.
 
     Returns:
         Case id to presence; cases without a label map are left out.
@@ -240,6 +247,10 @@ def strata_by_presence(cases: Iterable[Case], region: Region) -> dict[str, bool]
                 where=case.case_id,
                 expected="one of " + ", ".join(case.convention.region_names),
             )
+        found = None if known is None else known(case, region)
+        if found is not None:
+            presence[case.case_id] = found
+            continue
         with case.here(label_only=True):
             voxels, _ = read_volume(case.label)
         # Sorting the few voxels that are not background is far quicker than sorting all.

@@ -29,6 +29,7 @@ from brats3d.training.group import TrainingGroup
 from brats3d.training.start_checks import check_batches
 from brats3d.workflows.common_ground import common_ground
 from brats3d.workflows.preparation import prepare_cases, store_folder
+from brats3d.workflows.prepared_case import presence_in_store
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.synthesize import synthesize
@@ -97,7 +98,10 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     group.run, group.discard = run.path, run.discard_unless_resumable
     checkpoint = None if resumed is None else run.resumable()
     found = find_cases(config)
-    split = assembly.split_cases(config.split, found.cases) if resumed is None else run.split()
+    store = PreparedStore(store_folder(config.data.store, config.folder))
+    preprocessing = assembly.build_preprocessing(config)
+    known = presence_in_store(preprocessing, store)
+    split = run.split() if resumed else assembly.split_cases(config.split, found.cases, known)
     cases = _split_cases(split, found.cases, resumed)
 
     pl.seed_everything(config.seed, verbose=False)
@@ -107,7 +111,8 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
     group.expect(trainer)
-    prepared = _prepare(config, cases)
+    # Test cases too: a file that cannot be used shall be found before the training, not after it.
+    prepared = prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
     data = _training_data(config, cases, prepared, trainer.strategy.root_device)
     group.prepare(trainer, lambda: common_ground(given, config, run, cases, prepared, checkpoint))
     config = assembly.with_class_weights(config, found.convention, data.training)
@@ -169,16 +174,6 @@ def _announce(run: RunFolder, cases: Mapping[str, Sequence[Case]], found: Discov
         found.layout,
         found.convention.name,
     )
-
-
-def _prepare(config: FitConfig, cases: Mapping[str, Sequence[Case]]) -> list[StoredCase]:
-    """Prepare all cases, as far as the store does not have them.
-
-    Test cases too: a file that cannot be used shall be found before the training, not after it.
-    """
-    store = PreparedStore(store_folder(config.data.store, config.folder))
-    preprocessing = assembly.build_preprocessing(config)
-    return prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
 
 
 def _training_data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,25 @@ def find_prepared(case: Case, preprocessing: Preprocessing, store: PreparedStore
         DataError: A file of the case is missing.
     """
     return store.look_up(origin_of(case, preprocessing))
+
+
+def presence_in_store(
+    preprocessing: Preprocessing, store: PreparedStore
+) -> Callable[[Case, Region], bool | None]:
+    """From a case to whether a region occurs in it, as far as its prepared form tells without reading it."""
+
+    def presence(case: Case, region: Region) -> bool | None:
+        known = store.known(origin_of(case, preprocessing))
+        try:
+            present = None if known is None else known.classes_present()
+        except DataError:  # of a damaged entry; it is prepared anew later
+            return None
+        if present is None:
+            return None
+        members = case.convention.class_table[:, case.convention.region_names.index(region.name)]
+        return any(bool(members[index]) for index in present)
+
+    return presence
 
 
 def prepare_case(case: Case, preprocessing: Preprocessing, store: PreparedStore) -> StoredCase:

@@ -15,13 +15,14 @@ import pytest
 
 from brats3d.cases import Case
 from brats3d.data.discovery import discover
+from brats3d.data.splits import strata_by_presence
 from brats3d.data.store import PreparedStore
 from brats3d.errors import DataError
 from brats3d.labels import custom_convention
 from brats3d.transforms.preprocessing import Preprocessing
 from brats3d.transforms.restoration import Restoration
 from brats3d.workflows.preparation import prepare_cases, store_folder
-from brats3d.workflows.prepared_case import origin_of
+from brats3d.workflows.prepared_case import find_prepared, origin_of, presence_in_store
 
 PREPROCESSING = Preprocessing()
 
@@ -185,3 +186,50 @@ def test_a_mended_file_is_taken(cases: list[Case], store: PreparedStore, tmp_pat
 def test_the_store_lies_beside_the_runs_unless_told_otherwise(tmp_path: Path) -> None:
     assert store_folder(None, str(tmp_path)) == tmp_path / ".prepared"
     assert store_folder(str(tmp_path / "fast"), "runs") == tmp_path / "fast"
+
+
+def test_what_a_prepared_case_shows_is_known_without_its_label_map(
+    cases: list[Case], store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions, label = cases[0].convention.regions, nib.load(cases[0].label)
+    without_et = np.where(np.asarray(label.dataobj) == 4, 1, label.dataobj).astype(np.uint8)
+    nib.save(nib.Nifti1Image(without_et, label.affine), cases[0].label)
+    by_reading = {region.name: strata_by_presence(cases, region) for region in regions}
+    assert set(by_reading["ET"].values()) == {True, False}
+    known = presence_in_store(PREPROCESSING, store)
+    assert [known(case, regions[0]) for case in cases] == [None] * len(cases)
+    prepare_cases(cases, PREPROCESSING, PreparedStore(store.folder))  # by another process, as it were
+
+    def no_reading(path: Path) -> None:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr("brats3d.data.splits.read_volume", no_reading)
+    for region in regions:
+        assert strata_by_presence(cases, region, known) == by_reading[region.name]
+    (store.folder / f"{cases[0].case_id}-{entry_key(cases[0], store)}" / "foreground.npz").write_bytes(
+        b"torn"
+    )
+    assert known(cases[0], regions[0]) is None
+    monkeypatch.undo()
+    assert strata_by_presence(cases, regions[0], known) == by_reading["ET"]
+
+
+def entry_key(case: Case, store: PreparedStore) -> str:
+    (entry,) = store.folder.glob(f"{case.case_id}-*")
+    return entry.name.rpartition("-")[2]
+
+
+def test_the_store_is_listed_once_while_nothing_changes(
+    cases: list[Case], store: PreparedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_cases(cases, PREPROCESSING, PreparedStore(store.folder))
+    listed = []
+    original = os.listdir
+
+    def counting(path: Path) -> list[str]:
+        listed.append(path)
+        return original(path)
+
+    monkeypatch.setattr("brats3d.data.store.folder.os.listdir", counting)
+    assert all(find_prepared(case, PREPROCESSING, store) for case in cases)
+    assert listed == [store.folder]

@@ -66,6 +66,16 @@ class StoredCase:
         with explained(path), np.load(path) as file:
             return {int(name): file[name] for name in file.files}
 
+    def classes_present(self) -> frozenset[int]:
+        """Indices of the classes that occur, background left out.
+
+        Raises:
+            DataError: The files are damaged.
+        """
+        path = self.folder / _FOREGROUND
+        with explained(path), np.load(path) as file:
+            return frozenset(map(int, file.files))
+
     @cached_property
     def _content(self) -> dict[str, Any]:
         path = self.folder / RECORD

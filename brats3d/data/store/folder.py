@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class PreparedStore:
     def __init__(self, folder: Path) -> None:
         """Remember the folder; it is created on the first write."""
         self.folder = folder
+        self._listing: tuple[int, dict[str, list[str]]] = (-1, {})
 
     def look_up(self, origin: Origin) -> StoredCase | None:
         """Return the prepared case of an origin, or None.
@@ -44,18 +46,28 @@ class PreparedStore:
         Raises:
             DataError: A source file is missing or cannot be read.
         """
-        states, settings = origin.states(), origin.settings_key(codec())
-        candidates = self._keys(origin.case_id)
-        for key in candidates:
-            if self._seen(origin.case_id, key) == (settings, states):
-                return self.find(origin.case_id, key)
-        if not candidates or origin.versions:
+        known = self.known(origin)
+        if known is not None:
+            return known if fault(known.folder, thorough=False) is None else None
+        if origin.versions or not self._keys(origin.case_id):
             return None
         key = origin.key(codec())
         found = self.find(origin.case_id, key)
         if found is not None:
-            self.remember(origin, key, states)
+            self.remember(origin, key, origin.states())
         return found
+
+    def known(self, origin: Origin) -> StoredCase | None:
+        """Return the entry that has seen the source files as they are now, itself unchecked, or None.
+
+        Raises:
+            DataError: A source file is missing.
+        """
+        wanted = (origin.settings_key(codec()), origin.states())
+        for key in self._keys(origin.case_id):
+            if self._seen(origin.case_id, key) == wanted:
+                return StoredCase(origin.case_id, self.entry(origin.case_id, key))
+        return None
 
     def find(self, case_id: str, key: str) -> StoredCase | None:
         """Return the entry of a case under ``key`` if its sizes and headers are right, or None."""
@@ -157,14 +169,26 @@ class PreparedStore:
             os.replace(temporary, entry)
 
     def _keys(self, case_id: str) -> list[str]:
-        """Keys of the entries of a case."""
-        prefix = f"{case_id}-"
+        """Keys of the entries of a case.
+
+        The folder is listed again when it has changed: listing ten thousand entries for each of ten
+        thousand cases would take minutes.
+        """
         try:
-            names = os.listdir(self.folder)
+            changed = self.folder.stat().st_mtime_ns
+            if changed != self._listing[0]:
+                self._listing = (changed, self._keys_by_case())
         except (FileNotFoundError, NotADirectoryError):
             return []
-        keys = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
-        return [key for key in sorted(keys) if _KEY.fullmatch(key)]
+        return self._listing[1].get(case_id, [])
+
+    def _keys_by_case(self) -> dict[str, list[str]]:
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for name in sorted(os.listdir(self.folder)):
+            case_id, _, key = name.rpartition("-")
+            if _KEY.fullmatch(key):
+                keys[case_id].append(key)
+        return dict(keys)
 
     def _seen(self, case_id: str, key: str) -> tuple[str, tuple[FileState, ...]] | None:
         """Settings and files that an entry is known to belong to."""
