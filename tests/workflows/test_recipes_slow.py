@@ -21,7 +21,7 @@ from brats3d.training.checkpoints import read_checkpoint
 
 RECIPES = sorted(file.name for file in recipe_folder().glob("*.yaml"))
 SHORTEST_SIDE = 32
-STEPS, BATCH = 4, 2
+STEPS, BATCH = 2, 2
 # What stands in for the data of a recipe that names no layout, by its only modality.
 LAYOUTS = {("xray",): "montgomery"}
 

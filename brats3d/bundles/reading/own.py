@@ -23,6 +23,8 @@ from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.bundles.source import BundleSource
 from brats3d.config import FitConfig, PredictConfig, from_dict, to_plain
 from brats3d.config.run import PreprocessConfig
+from brats3d.models import MODELS
+from brats3d.models.architecture import without_pretrained
 from brats3d.workflows.loading import build_segmenter, surround
 from brats3d.workflows.segmentation import CaseSegmentation
 
@@ -77,6 +79,7 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
     if inference is None:
         raise UnfamiliarError("its configuration is YAML")
     try:
+        inference = {**inference, "network_def": _with_later_parameters(inference["network_def"])}
         source = _whole_source(inference)
         # A value that is an expression would come back unchanged.
         executed = holds_programs([[to_plain(member.config), member.labels()] for member in source.members])
@@ -94,6 +97,15 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
     if said is not None:
         raise UnfamiliarError(said)
     return source
+
+
+def _with_later_parameters(network: dict[str, Any]) -> dict[str, Any]:
+    """Fill in parameters that a network has been given since the export; their defaults change nothing."""
+    if "members" in network:
+        return {**network, "members": [_with_later_parameters(member) for member in network["members"]]}
+    architecture = MODELS.get(network["architecture"])
+    defaults = {} if architecture is None else without_pretrained(architecture.complete({}))
+    return {**to_plain(defaults), **network}
 
 
 def _whole_source(inference: dict[str, Any]) -> BundleSource:
