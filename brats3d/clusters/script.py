@@ -129,7 +129,7 @@ def ensemble_script(config: SubmitConfig, *, runs: Sequence[Path], output: Path,
     lines = [
         f"options=(\n{_per_line(words)})",
         _AGAIN,
-        f'{_SRUN} \\\n  "$python" -m brats3d.predict "${{options[@]}}"',
+        f'{_SRUN} \\\n  "$python" -m brats3d.predict "${{options[@]}}"\n',
     ]
     return _script(config, [*head, "requeue"], lines, about=_PREDICTS)
 

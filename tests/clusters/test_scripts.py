@@ -189,6 +189,7 @@ def test_bash_can_read_them(played: Path, options: list[str], environment: str |
     job = {"array": "folds", "predict_input": "new"} if options else {}
     done = submit(SubmitConfig(name="a 'b", environment=environment, **job), options)
     for script in done.scripts:
+        assert script.read_text().endswith("\n")
         checked = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
         assert (checked.returncode, checked.stderr) == (0, "")
 
