@@ -1,0 +1,54 @@
+# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
+"""Dice plus focal loss (Zhu et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from scripts.core.losses.dice import Dice
+from scripts.core.losses.float32_loss import check_positive
+from scripts.core.losses.focal import Focal
+from scripts.core.losses.weighted_sum import WeightedSum
+
+
+def build_dice_focal(
+    *,
+    head: str,
+    dice_weight: float = 1.0,
+    focal_weight: float = 1.0,
+    gamma: float = 2.0,
+    include_background: bool | None = None,
+    batch_dice: bool = True,
+    smooth: float = 1e-5,
+    weights: Sequence[float] | None = None,
+) -> nn.Module:
+    """Build the sum of Dice loss and focal loss.
+
+    Args:
+        head: ``sigmoid`` or ``softmax``.
+        dice_weight: Factor of the Dice loss.
+        focal_weight: Factor of the focal loss.
+        gamma: Exponent of the focal loss.
+        include_background: Whether the background counts in Dice (softmax only; by default not).
+        batch_dice: Whether the batch is scored as one image, see :class:`~brats3d.losses.dice.Dice`.
+        smooth: Added to numerator and denominator of Dice, in voxels.
+        weights: Relative weights of the channels, in both parts.
+
+    Raises:
+        ConfigError: A parameter that cannot work.
+    """
+    dice = Dice(
+        head=head,
+        include_background=include_background,
+        batch_dice=batch_dice,
+        smooth=smooth,
+        weights=weights,
+    )
+    return WeightedSum(
+        dice,
+        check_positive(dice_weight, "dice_weight"),
+        Focal(head=head, gamma=gamma, weights=weights),
+        check_positive(focal_weight, "focal_weight"),
+    )

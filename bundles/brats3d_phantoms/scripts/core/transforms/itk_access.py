@@ -1,0 +1,38 @@
+# Written by brats3d when this bundle was exported; part of brats3d, Apache License 2.0.
+"""The optional ITK package: imported when a filter is first used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.core.errors import MissingExtraError
+
+
+def import_itk(purpose: str) -> Any:
+    """Import ITK (its first filter takes seconds to load, hence not before it is needed).
+
+    Args:
+        purpose: What needs it, for the message.
+
+    Raises:
+        MissingExtraError: ITK is not installed.
+    """
+    try:
+        import itk
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs ITK, which is not installed",
+            expected="the package itk",
+            remedy="pip install brats3d[itk], or switch this step off",
+        ) from error
+    return itk
+
+
+def to_itk(itk: Any, array: NDArray[np.generic], spacing_mm: tuple[float, float, float]) -> Any:
+    """Wrap an array ``(X, Y, Z)`` as an ITK image; ITK counts the axes from the last."""
+    image = itk.image_from_array(np.ascontiguousarray(array))
+    image.SetSpacing([float(size) for size in reversed(spacing_mm)])
+    return image
