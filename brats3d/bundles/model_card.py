@@ -8,6 +8,7 @@ from typing import Any
 from brats3d import __version__
 from brats3d.bundles.agreement import Agreement
 from brats3d.bundles.source import BundleSource
+from brats3d.cases import MODALITIES
 
 _SHOWN = {"dice": "Dice", "hd95_mm": "95th percentile of the surface distance (mm)"}
 
@@ -37,11 +38,19 @@ def _title(source: BundleSource) -> str:
     return f"""
 # {source.name}
 
-Segments {names} on {", ".join(source.modalities)} MRI that is co-registered and skull-stripped.
+Segments {names} on {", ".join(source.modalities)} {_kind(source)}.
 {_networks(source)}
 Exported by brats3d {__version__}; this folder needs MONAI, PyTorch, nibabel and SciPy, but not brats3d.
 
 Label maps lie on the grid of the input files and have the values {values}."""
+
+
+def _kind(source: BundleSource) -> str:
+    if not set(source.modalities) <= set(MODALITIES):
+        return "images"
+    return "MRI" + (
+        " that is co-registered and skull-stripped" if source.config.preprocess.crop_to_brain else ""
+    )
 
 
 def _networks(source: BundleSource) -> str:

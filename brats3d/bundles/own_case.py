@@ -97,4 +97,4 @@ def _within(grid: Geometry, box: tuple[slice, ...]) -> Geometry:
     x, y, z = (len(indices) for indices in ranges)
     affine = grid.affine.copy()
     affine[:, 3] = grid.affine @ [*(indices.start for indices in ranges), 1]
-    return Geometry((x, y, z), affine)
+    return Geometry((x, y, z), affine, grid.unit)

@@ -24,7 +24,7 @@ from brats3d.bundles.agreement import Agreement, Demand, compare
 from brats3d.bundles.own_case import OwnCase, box_around, stage
 from brats3d.bundles.running import job, run_bundle
 from brats3d.bundles.source import BundleSource
-from brats3d.cases import Case
+from brats3d.cases import MODALITIES, Case
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
 from brats3d.workflows.loading import surround
@@ -122,8 +122,7 @@ def check_parity(
 def _trials(
     folder: Path, source: BundleSource, own: OwnCase | None, exact: _Runtime, others: Sequence[_Runtime]
 ) -> list[_Trial]:
-    write_phantoms(folder / "phantom", cases=1, size=_PHANTOM_SIZE, seed=0, with_labels=False)
-    (phantom,) = discover(folder / "phantom").cases
+    phantom = _phantom(folder, source)
 
     def trial(runtime: _Runtime, shown: str, data: Path, case: Case) -> _Trial:
         expected = runtime.segmentation(case, source.convention)
@@ -139,6 +138,16 @@ def _trials(
         shown = f"{own.shown} ({size} voxels of it)"
         trials += [trial(runtime, shown, part, cut) for runtime in others]
     return trials
+
+
+def _phantom(folder: Path, source: BundleSource) -> Case:
+    """Write a phantom of the modalities of the bundle into ``folder/phantom``."""
+    brats = set(source.modalities) <= set(MODALITIES)
+    made = folder / ("phantom" if brats else "chest")
+    layout = "brats2021" if brats else "chest_xray"
+    write_phantoms(made, cases=1, layout=layout, size=_PHANTOM_SIZE, seed=0, with_labels=False)
+    (case,) = discover(made).cases
+    return case if brats else stage(case, source, folder / "phantom")
 
 
 def _in_float32(source: BundleSource, networks: Sequence[nn.Module]) -> CaseSegmentation:

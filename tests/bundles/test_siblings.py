@@ -122,3 +122,10 @@ def test_the_transform_adds_the_case(tmp_path: Path) -> None:
     assert dict(sample["case"].images) == {"flair": path}
     assert sample["case"].convention == convention_of(labels)
     assert dict(sample["case"].convention.tissues) == {7: "tumor"}
+
+
+def test_modalities_beside_those_of_brats(tmp_path: Path) -> None:
+    path = tmp_path / "A_xray.nii.gz"
+    path.touch()
+    assert find_case(path, ("xray",), CONVENTION).case_id == "A"
+    assert find_cases(tmp_path, ("xray",)) == [{"image": str(path)}]

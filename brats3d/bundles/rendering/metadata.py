@@ -9,6 +9,7 @@ from monai.utils import IgniteInfo
 
 from brats3d import __version__
 from brats3d.bundles.source import BundleSource
+from brats3d.cases import MODALITIES
 from brats3d.transforms.denoising import DENOISERS
 
 SCHEMA = (
@@ -30,7 +31,9 @@ def render_metadata(source: BundleSource) -> dict[str, Any]:
         "numpy_version": metadata.version("numpy"),
         "required_packages_version": _packages(source),
         "name": source.name,
-        "task": f"Segmentation of brain tumours on MRI ({names})",
+        "task": f"Segmentation of brain tumours on MRI ({names})"
+        if set(source.modalities) <= set(MODALITIES)
+        else f"Segmentation of X-rays ({names})",
         "description": _description(source),
         "authors": "the authors of the run",
         "copyright": "scripts: the brats3d developers, Apache-2.0; weights: as their training data allow",
@@ -110,7 +113,7 @@ def _data_format(source: BundleSource) -> dict[str, Any]:
             "image": {
                 "type": "image",
                 "format": "magnitude",
-                "modality": "MR",
+                "modality": "MR" if set(source.modalities) <= set(MODALITIES) else "DX",
                 "num_channels": len(source.modalities),
                 **shared,
                 "value_range": [],

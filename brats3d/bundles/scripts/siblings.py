@@ -11,7 +11,7 @@ from typing import Any
 
 from monai.transforms import MapTransform
 
-from brats3d.cases import MODALITY_ALIASES, Case
+from brats3d.cases import MODALITY_ALIASES, OTHER_MODALITIES, Case
 from brats3d.errors import Brats3dError, DataError
 from brats3d.imaging.headers import read_stored_header
 from brats3d.labels import LabelConvention, Region
@@ -19,7 +19,8 @@ from brats3d.labels import LabelConvention, Region
 logger = logging.getLogger(__name__)
 
 _SUFFIX = r"\.nii(?:\.gz)?"
-_WHAT = "|".join((*MODALITY_ALIASES, "seg"))
+_MEANINGS = {**MODALITY_ALIASES, **{modality: modality for modality in OTHER_MODALITIES}}
+_WHAT = "|".join((*_MEANINGS, "seg"))
 _NAME = re.compile(rf"(?:(?P<stem>.*)[_.-])?(?P<what>{_WHAT}){_SUFFIX}", re.IGNORECASE)
 _LABEL = "seg"
 
@@ -80,7 +81,7 @@ def find_cases(folder: str | Path, modalities: Sequence[str]) -> list[dict[str, 
     for path in sorted(Path(folder).rglob("*")):
         match = _NAME.fullmatch(path.name)
         if match is not None:
-            takes = MODALITY_ALIASES.get(match["what"].lower()) == modalities[0]
+            takes = _MEANINGS.get(match["what"].lower()) == modalities[0]
         else:
             header = read_stored_header(path) if re.search(f"{_SUFFIX}$", path.name) else None
             takes = header is not None and header.shape[3:] == (len(modalities),) and len(modalities) > 1
@@ -146,7 +147,7 @@ def _beside(path: Path, stem: str | None) -> dict[str, Path]:
         match = _NAME.fullmatch(file.name)
         if match is not None and match["stem"] == stem:
             what = match["what"].lower()
-            found.setdefault(MODALITY_ALIASES.get(what, what), file)
+            found.setdefault(_MEANINGS.get(what, what), file)
     return found
 
 
