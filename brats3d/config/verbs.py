@@ -108,10 +108,10 @@ class SynthesizeConfig:
     cases: int = 10
     """Number of cases."""
     layout: str = "brats2021"
-    """Naming of the files."""
+    """Naming of the files, such as brats2023, msd, lgg, figshare, montgomery or chest_xray."""
     seed: int = 0
     """Seed of the data set."""
     size: tuple[int, int, int] = (96, 96, 96)
-    """Voxels along each axis."""
+    """Voxels along each axis; single pictures have the first two."""
     labels: bool = True
     """Write label maps."""
