@@ -62,4 +62,4 @@ class Dwell(Callback):
 
 
 def _trained(module: LightningModule) -> SegmentationModule:
-    return module  # type: ignore[return-value]
+    return module
