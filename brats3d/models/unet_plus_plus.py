@@ -32,6 +32,22 @@ class NestedStage(nn.Module):
         return self.block(torch.cat(parts, dim=1))
 
 
+class NestedColumn(nn.Module):
+    """One further node on each level but the coarsest."""
+
+    def __init__(self, stages: Sequence[NestedStage]) -> None:
+        """Take the nodes, finest level first."""
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, nodes: list[list[Tensor]]) -> list[list[Tensor]]:
+        """Add the nodes of this column to those of each level, finest level first."""
+        for level, stage in enumerate(self.stages):
+            # In this order the next coarser level still ends with the column before.
+            nodes[level].append(stage(nodes[level + 1][-1], nodes[level]))
+        return nodes
+
+
 class UNetPlusPlus(nn.Module):
     """Encoder, and columns of nodes: node ``j`` of a level sees node ``j - 1`` of the next coarser one.
 
@@ -64,7 +80,7 @@ class UNetPlusPlus(nn.Module):
                 NestedStage(design, filters[level + 1], filters[level], column)
                 for level in range(levels - column)
             ]
-            self.columns.append(nn.ModuleList(nodes))
+            self.columns.append(NestedColumn(nodes))
         initialise_he(self)
         heads = levels - 1 if deep_supervision else 1
         self.heads = nn.ModuleList(
@@ -84,9 +100,7 @@ class UNetPlusPlus(nn.Module):
             x = stage(x)
             nodes.append([x])
         for column in self.columns:
-            for level, node in enumerate(column):  # type: ignore[arg-type,var-annotated]  # it is a list
-                # Finest level first, so that the coarser one still ends with the column before.
-                nodes[level].append(node(nodes[level + 1][-1], nodes[level]))
+            nodes = column(nodes)
         logits: list[Tensor] = []
         for place, head in enumerate(self.heads):
             if place == 0 or self.training:
