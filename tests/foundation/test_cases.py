@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +85,17 @@ def test_a_missing_label_map_is_named() -> None:
     case.require(("t1",))
     with pytest.raises(DataError, match="without a label map"):
         case.require(("t1",), label=True)
+
+
+def test_a_modality_beside_those_of_brats() -> None:
+    assert modality_named("XRay") == "xray"
+    with pytest.raises(ConfigError, match="did you mean 'xray'"):
+        modality_named("x-ray")
+
+
+def test_attributes_are_frozen_and_pickled(case: Case) -> None:
+    told = replace(case, attributes={"diagnosis": "glioma"})
+    assert pickle.loads(pickle.dumps(told)) == told
+    assert told != case
+    with pytest.raises(TypeError):
+        told.attributes["diagnosis"] = "none"  # type: ignore[index]

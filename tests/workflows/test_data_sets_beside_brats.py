@@ -15,12 +15,15 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from brats3d.config import DataConfig, FitConfig, PredictConfig, PrepareConfig
-from brats3d.data.discovery import IN_PIXELS
+from brats3d.data.discovery import IN_PIXELS, discover
 from brats3d.data.phantom import write_phantoms
 from brats3d.errors import DataError, OutputError
 from brats3d.imaging import read_geometry, read_volume
+from brats3d.metrics import PROFILES, evaluate_case
+from brats3d.postprocessing import Postprocessing
 from brats3d.workflows.evaluate import evaluate
 from brats3d.workflows.fit import FitResult, fit
+from brats3d.workflows.out_of_fold import keep_case, read_case
 from brats3d.workflows.predict import predict
 from brats3d.workflows.prepare import prepare
 
@@ -131,6 +134,28 @@ class TestPictures:
             assert rows[trained["case_id"]].scores[metric] == pytest.approx(
                 float(trained[metric]), nan_ok=True
             )
+
+    def test_out_of_fold_too(self, chests: Path, tmp_path: Path) -> None:
+        """Distances are those of the contours; every pixel of a volume of one slice would be surface."""
+        case = discover(chests).cases[0]
+        assert case.label is not None
+        mask, geometry = read_volume(case.label)
+        shifted = np.roll(mask > 0, 2, axis=0).astype(np.float32)[None]
+        keep_case(tmp_path, case, shifted, geometry, origin="")
+        kept = read_case(tmp_path, case.case_id)
+        assert kept.is_plane
+        rules = Postprocessing()
+        (row,) = kept.scores(rules, case.convention, PROFILES["brats2023-gli"]).rows
+        expected = evaluate_case(
+            shifted[..., 0] > 0,
+            mask[None, ..., 0] > 0,
+            spacing_mm=(1, 1),
+            regions=["lung"],
+            case_id="a",
+            profile=PROFILES["brats2023-gli"],
+        ).rows[0]
+        assert row.scores["hd95_mm"] == pytest.approx(expected.scores["hd95_mm"])
+        assert row.scores["asd_mm"] == pytest.approx(expected.scores["asd_mm"])
 
     def test_the_phantoms_of_a_recipe_have_its_layout(self, fit_config: MakeConfig, tmp_path: Path) -> None:
         changes = {"data__root": None, "data__layout": "montgomery", "data__modalities": ["xray"]}
