@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +22,7 @@ from brats3d.training.verdicts import Verdict, failed_error, lost_error
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
+    from brats3d.training.agreement import Common
     from brats3d.training.watch import Watch
 
 _PATIENCE_S = 600.0
@@ -34,30 +32,7 @@ _GRACE_S = 15.0
 _GRACE_BEFORE_S = 6.0
 """The same while there is nothing to lose yet."""
 _LEAVE_TOGETHER_S, _LEAVE_IN_FAILURE_S = 20.0, 4.0
-_LOOK_EVERY_S = 0.1
 _NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-_LEADER, _CHECKED = "leader", "checked"
-
-
-class _EndedByOthers(RuntimeError):
-    """There is a verdict."""
-
-
-@dataclass(frozen=True)
-class Common:
-    """What all processes of a training must have in common.
-
-    Attributes:
-        run: Folder of the run.
-        settings: Dotted key to value.
-        cases: Part of the split to its cases, each named with a hash of its content.
-        checkpoint: What the training goes on from, named with a hash of its content, or None.
-    """
-
-    run: Path
-    settings: Mapping[str, Any]
-    cases: Mapping[str, list[str]]
-    checkpoint: str | None = None
 
 
 class TrainingGroup:
@@ -162,80 +137,14 @@ class TrainingGroup:
 
     def _begin(self, launcher: Any) -> None:
         """Check that all have the same; the leader goes on when all others have."""
+        from brats3d.training.agreement import Agreement
+
         assert self._watch is not None
         assert self._common is not None
+        assert self.rank is not None
         self._watch.children = launcher.procs
-        common = self._common()
-        if self.follows:
-            self._compare(common)
-            self._watch.store.add(_CHECKED, 1)
-        else:
-            self._lead(common)
+        Agreement(self.rank, self._watch).reach(self._common())
         self._watch.in_training = True
-
-    def _lead(self, common: Common) -> None:
-        from brats3d.training.start_checks import versions
-
-        assert self._watch is not None
-        assert self.rank is not None
-        store, token = self._watch.store, secrets.token_hex(4)
-        self._watch.note = self._note(common.run, token)
-        sign = common.run / f".{token}.seen"
-        sign.touch()
-        try:
-            facts = {
-                "token": token,
-                "run": str(common.run),
-                "versions": versions(),
-                "settings": common.settings,
-                "cases": common.cases,
-                "checkpoint": common.checkpoint,
-            }
-            store.set(_LEADER, json.dumps(facts, default=str))
-            self._wait_until(lambda: store.add(_CHECKED, 0) == self.rank.count - 1)  # type: ignore[union-attr]
-        finally:
-            sign.unlink(missing_ok=True)
-
-    def _compare(self, own: Common) -> None:
-        from brats3d.training import start_checks
-
-        assert self._watch is not None
-        assert self.rank is not None
-        store = self._watch.store
-        self._wait_until(lambda: store.check([_LEADER]))
-        leading = json.loads(store.get(_LEADER).decode())
-        start_checks.check_same_versions(start_checks.versions(), leading["versions"], self.rank)
-        start_checks.check_same_settings(own.settings, leading["settings"], self.rank)
-        start_checks.check_same_cases(own.cases, leading["cases"], self.rank)
-        run = Path(leading["run"])
-        start_checks.check_same_folder(run, f".{leading['token']}.seen", self.rank)
-        if own.checkpoint != leading["checkpoint"]:
-            raise RunError(
-                "the processes of the training would go on from different checkpoints",
-                where=self.rank,
-                got=own.checkpoint,
-                expected=f"{leading['checkpoint']}, as rank 0 has",
-                remedy="put the runs on a file system that all machines share, and start again",
-            )
-        self._watch.note = self._note(run, leading["token"])
-        self._watch.leader = store.get("place/0").decode()
-
-    def _wait_until(self, done: Callable[[], bool]) -> None:
-        """Wait for other processes.
-
-        Raises:
-            _EndedByOthers: One of them failed meanwhile.
-        """
-        assert self._watch is not None
-        while not done():
-            if self._watch.verdict is not None:
-                raise _EndedByOthers
-            time.sleep(_LOOK_EVERY_S)
-
-    @staticmethod
-    def _note(run: Path, token: str) -> Path:
-        """File that the survivors agree with where the store went away with the leader."""
-        return run / "logs" / f"ended-{token}.txt"
 
     @contextmanager
     def _termination_heard(self) -> Iterator[None]:
