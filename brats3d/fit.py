@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = fit(config)
         if result.rows:
             print(format_table(result.rows))
+        elif result.text:
+            print(result.text)
         scored = result.summary["split"]
         scores = f"{scored} cases, best checkpoint" if scored else "no case was held out, nothing is scored"
         print(f"{scores}; run folder: {result.run}")

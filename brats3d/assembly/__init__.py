@@ -9,6 +9,15 @@ from brats3d.assembly.cases import (
 )
 from brats3d.assembly.class_weights import build_training_loss, with_class_weights
 from brats3d.assembly.classical import build_classical_segmenter
+from brats3d.assembly.classification import (
+    CLASSIFY,
+    build_classification_data,
+    build_classification_module,
+    build_classifier,
+    build_classifier_network,
+    check_task,
+    slice_axis,
+)
 from brats3d.assembly.hardware import Hardware, hardware
 from brats3d.assembly.model import (
     build_head,
@@ -27,12 +36,17 @@ from brats3d.assembly.settings import check_settings
 from brats3d.assembly.training import SHARDED, build_clock, build_module, build_trainer
 
 __all__ = [
+    "CLASSIFY",
     "SHARDED",
     "Hardware",
     "augmentation_settings",
     "build_augmentation",
     "build_batch_augmentation",
     "build_classical_segmenter",
+    "build_classification_data",
+    "build_classification_module",
+    "build_classifier",
+    "build_classifier_network",
     "build_clock",
     "build_head",
     "build_module",
@@ -45,10 +59,12 @@ __all__ = [
     "build_training_data",
     "build_training_loss",
     "check_settings",
+    "check_task",
     "discover_cases",
     "hardware",
     "label_convention",
     "modalities",
+    "slice_axis",
     "split_cases",
     "with_class_weights",
 ]

@@ -46,7 +46,7 @@ def build_training_data(
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
-        workers=0 if on_device else _workers(config.data.workers, device.type),
+        workers=0 if on_device else reader_processes(config.data.workers, device.type),
         pinned=device.type == "cuda" and not on_device,
         batch_augmentation=build_batch_augmentation(config),
     )
@@ -195,7 +195,7 @@ def _processes(devices: int | str, device: str) -> int:
     return max(1, torch.cuda.device_count())
 
 
-def _workers(configured: int | None, device: str) -> int:
+def reader_processes(configured: int | None, device: str) -> int:
     """Worker processes: as configured; else none on CPUs, where they would take cores from the training.
 
     (With more busy threads than cores every step is slower: the training's threads wait for

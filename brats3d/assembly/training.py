@@ -10,7 +10,7 @@ from brats3d.assembly.class_weights import build_training_loss
 from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.assembly.model import build_head, build_network, build_postprocessing, build_segmenter
 from brats3d.assembly.samples import build_validation_samples
-from brats3d.config import FitConfig, to_plain
+from brats3d.config import FitConfig, OptimConfig, to_plain
 from brats3d.errors import ConfigError
 from brats3d.labels import LabelConvention
 from brats3d.postprocessing import Postprocessing
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from brats3d.training.clock import Clock
     from brats3d.training.module import SegmentationModule
+    from brats3d.training.progress import TrainingProgress
+    from brats3d.training.trained_network import Optimisation
 
 SHARDED = "fsdp2"
 
@@ -47,12 +49,9 @@ def build_module(
         ConfigError: An unknown name or parameter anywhere in model, loss or optimisation.
     """
     from brats3d.models import lay_out
-    from brats3d.training.module import Optimisation, SegmentationModule
-    from brats3d.training.optimisers import OPTIMISERS, SCHEDULES
+    from brats3d.training.module import SegmentationModule
 
-    optim = config.optim
-    look_up(OPTIMISERS, optim.name, "optim.name")
-    look_up(SCHEDULES, optim.schedule, "optim.schedule")
+    optimisation = build_optimisation(config.optim)
     head = build_head(config, convention)
     sharded = config.trainer.strategy == SHARDED
     mode = None if sharded else compile_mode(config.trainer.compile, machine.device)
@@ -68,17 +67,7 @@ def build_module(
         network,
         head=head,
         loss=build_training_loss(config, head.out_channels),
-        optimisation=Optimisation(
-            name=optim.name,
-            lr=optim.lr,
-            weight_decay=optim.weight_decay,
-            momentum=optim.momentum,
-            schedule=optim.schedule,
-            warmup=optim.warmup,
-            plateau_patience=optim.plateau_patience,
-            plateau_factor=optim.plateau_factor,
-            lr_scaling=optim.lr_scaling,
-        ),
+        optimisation=optimisation,
         # Mirror images would multiply the time of every validation and hardly change its ranking.
         segmenter=build_segmenter(config, network, head, machine.inference, flips=False),
         regions_of=_RegionsOf(postprocessing, convention),
@@ -87,6 +76,30 @@ def build_module(
         clock=clock,
         compile_mode=mode,
         validation_samples=build_validation_samples(config),
+    )
+
+
+def build_optimisation(optim: OptimConfig) -> Optimisation:
+    """Optimiser and schedule.
+
+    Raises:
+        ConfigError: An unknown name.
+    """
+    from brats3d.training.optimisers import OPTIMISERS, SCHEDULES
+    from brats3d.training.trained_network import Optimisation
+
+    look_up(OPTIMISERS, optim.name, "optim.name")
+    look_up(SCHEDULES, optim.schedule, "optim.schedule")
+    return Optimisation(
+        name=optim.name,
+        lr=optim.lr,
+        weight_decay=optim.weight_decay,
+        momentum=optim.momentum,
+        schedule=optim.schedule,
+        warmup=optim.warmup,
+        plateau_patience=optim.plateau_patience,
+        plateau_factor=optim.plateau_factor,
+        lr_scaling=optim.lr_scaling,
     )
 
 
@@ -183,7 +196,6 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     from brats3d.training.interruption import Interruption
     from brats3d.training.kept_memory import KeptMemory
     from brats3d.training.loggers import FurtherLoggers
-    from brats3d.training.progress import TrainingProgress
     from brats3d.training.seeding import BatchSeeds
 
     chosen, interruption = config.trainer, Interruption()
@@ -195,13 +207,20 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
         KeptMemory(),
         *average,
         clock,
-        TrainingProgress(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
+        _progress(config)(clock, batch_size=config.patch.batch_size, bar=chosen.enable_progress_bar),
         interruption,
         *further,
         *dwell,
-        *([] if (patience := chosen.early_stopping_patience) is None else [_early_stopping(patience, clock)]),
+        *(
+            []
+            if (patience := chosen.early_stopping_patience) is None
+            else [_early_stopping(patience, config, clock)]
+        ),
         BestAndLast(
-            run / "checkpoints", minutes=chosen.checkpoint_every_n_minutes, interruption=interruption
+            run / "checkpoints",
+            minutes=chosen.checkpoint_every_n_minutes,
+            interruption=interruption,
+            monitor=monitored(config),
         ),
     ]
 
@@ -229,14 +248,26 @@ def _dwell(config: FitConfig) -> Callback:
     return Dwell(factor)
 
 
-def _early_stopping(patience: int, clock: Clock) -> Callback:
+def monitored(config: FitConfig) -> str:
+    """Logged metric that the best checkpoint has the highest value of."""
+    return f"val/{config.classify.monitor}" if config.task == "classify" else "val/dice"
+
+
+def _progress(config: FitConfig) -> type[TrainingProgress]:
+    from brats3d.training.classification_progress import ClassificationProgress
+    from brats3d.training.progress import TrainingProgress
+
+    return ClassificationProgress if config.task == "classify" else TrainingProgress
+
+
+def _early_stopping(patience: int, config: FitConfig, clock: Clock) -> Callback:
     from brats3d.training.early_stopping import EarlyStopping
 
     if patience < 1:
         raise ConfigError(
             "nothing to wait for", where="trainer.early_stopping_patience", got=patience, expected="1 or more"
         )
-    return EarlyStopping(patience, clock)
+    return EarlyStopping(patience, clock, monitored(config))
 
 
 def _strategy(config: FitConfig) -> Any:

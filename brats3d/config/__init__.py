@@ -12,6 +12,7 @@ from brats3d.config.recipes import recipe_folder, recipe_path
 from brats3d.config.resuming import check_resumed, differences, extended, with_absolute_paths
 from brats3d.config.run import (
     AugmentConfig,
+    ClassifyConfig,
     DataConfig,
     FitConfig,
     InferenceConfig,
@@ -34,6 +35,7 @@ __all__ = [
     "AugmentConfig",
     "BenchmarkConfig",
     "ClassicalConfig",
+    "ClassifyConfig",
     "CrossvalConfig",
     "DataConfig",
     "EnsembleConfig",

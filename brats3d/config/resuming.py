@@ -37,6 +37,7 @@ def with_absolute_paths(config: FitConfig) -> FitConfig:
         split=dataclasses.replace(
             config.split, csv=absolute(config.split.csv), sites=absolute(config.split.sites)
         ),
+        classify=dataclasses.replace(config.classify, labels=absolute(config.classify.labels)),
     )
 
 

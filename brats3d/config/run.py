@@ -206,7 +206,8 @@ class ModelConfig:
 
     name: str = "unet"
     """unet, attention_unet, residual_unet, dynunet, segresnet, swin_unetr, unet_plus_plus, transunet, segnet,
-    fcn, two_path, vgg19_unet, resnet50_unet or multiscale_attention_unet."""
+    fcn, two_path, vgg19_unet, resnet50_unet or multiscale_attention_unet; with `task: classify` resnet50 or
+    vit."""
     spatial_dims: int = 3
     """2 (slices) or 3 (volumes)."""
     head: str = "sigmoid"
@@ -356,6 +357,23 @@ class PostprocessConfig:
 
 
 @dataclass(frozen=True)
+class ClassifyConfig:
+    """A classifier that tells slices (2-D networks) or volumes (3-D) with tumour from those without."""
+
+    labels: str | None = None
+    """Table with the columns case_id and label (0 or 1), and for single slices slice, counted as in
+    slices.first; by default the label maps tell."""
+    min_area_mm2: float = 0.0
+    """Tumour of less area in a slice counts as none (pixels, for pictures)."""
+    min_volume_ml: float = 0.0
+    """Tumour of less volume in a volume counts as none."""
+    sensitivity: float = 0.99
+    """Share of validation images with tumour that the threshold of the confidence must find."""
+    monitor: Literal["auc", "balanced_accuracy"] = "auc"
+    """Score of the validation that the best checkpoint has the highest of."""
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """Everything that makes a run."""
 
@@ -363,6 +381,8 @@ class FitConfig:
     """Name of the run; by default model and time."""
     folder: str = "runs"
     """Folder that holds the runs."""
+    task: Literal["segment", "classify"] = "segment"
+    """segment, or classify: train a classifier, which `predict --gate` has skip what shows no tumour."""
     seed: int = 0
     """Seed of weights, patches and augmentation."""
     resume: str | None = None
@@ -396,3 +416,5 @@ class FitConfig:
     """Sliding window."""
     postprocess: PostprocessConfig = field(default_factory=PostprocessConfig)
     """Postprocessing."""
+    classify: ClassifyConfig = field(default_factory=ClassifyConfig)
+    """Classification, with `task: classify`."""

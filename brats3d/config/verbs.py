@@ -13,6 +13,8 @@ class PredictConfig:
     """Run folder(s), such as runs/NAME; several are averaged."""
     weights: tuple[float, ...] = ()
     """How much each of several runs counts in the average, such as 2,1; by default all the same."""
+    gate: str | None = None
+    """Run of a classifier (`task: classify`): what it finds no tumour in is not segmented."""
     bundle: str | None = None
     """Folder of a MONAI bundle, instead of a run."""
     trust: bool = False

@@ -11,7 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from brats3d.training.clock import Clock
 
 logger = logging.getLogger(__name__)
-MONITORED = "val/dice"
+_NAMES = {"val/dice": "Dice", "val/auc": "AUC", "val/balanced_accuracy": "balanced accuracy"}
 
 
 class EarlyStopping(Callback):
@@ -23,11 +23,13 @@ class EarlyStopping(Callback):
     Args:
         patience: Validations without a better score after which the training ends.
         clock: Tells when the training ends otherwise.
+        monitor: Logged metric that must rise.
     """
 
-    def __init__(self, patience: int, clock: Clock) -> None:
+    def __init__(self, patience: int, clock: Clock, monitor: str = "val/dice") -> None:
         self.patience = patience
         self.clock = clock
+        self.monitor = monitor
         self._best = -math.inf
         self._waited = 0
 
@@ -37,13 +39,18 @@ class EarlyStopping(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count; the score is the same on all processes."""
-        found = trainer.callback_metrics.get(MONITORED)
+        found = trainer.callback_metrics.get(self.monitor)
         if trainer.sanity_checking or found is None:
             return
         self._waited = 0 if float(found) > self._best else self._waited + 1
         self._best = max(self._best, float(found))
         if self._waited >= self.patience and trainer.is_global_zero:
-            logger.info("no better Dice than %.3f in %d validations: training ends", self._best, self._waited)
+            logger.info(
+                "no better %s than %.3f in %d validations: training ends",
+                _NAMES[self.monitor],
+                self._best,
+                self._waited,
+            )
         self._end(trainer)
 
     def _end(self, trainer: Trainer) -> None:

@@ -27,6 +27,7 @@ from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
 from brats3d.training.group import TrainingGroup
 from brats3d.training.start_checks import check_batches
+from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.prepared_case import presence_in_store
@@ -53,11 +54,13 @@ class FitResult:
         run: Folder of the run.
         rows: Scores per held-out case and region.
         summary: Content of metrics.json.
+        text: Scores of a classifier as a table.
     """
 
     run: Path
     rows: tuple[RegionRow, ...]
     summary: dict[str, Any]
+    text: str = ""
 
 
 def fit(config: FitConfig | None = None) -> FitResult:
@@ -103,11 +106,14 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     known = presence_in_store(preprocessing, store)
     split = run.split() if resumed else assembly.split_cases(config.split, found.cases, known)
     cases = _split_cases(split, found.cases, resumed)
+    assembly.check_task(config, found.cases)
+    classifies = config.task == assembly.CLASSIFY
 
     pl.seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
-    module = assembly.build_module(config, found.convention, machine, clock, pretrained=resumed is None)
+    build_module = assembly.build_classification_module if classifies else assembly.build_module
+    module: Any = build_module(config, found.convention, machine, clock, pretrained=resumed is None)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
     group.expect(trainer)
@@ -115,8 +121,9 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     prepared = prepare_cases([case for part in PARTS for case in cases[part]], preprocessing, store)
     data = _training_data(config, cases, prepared, trainer.strategy.root_device)
     group.prepare(trainer, lambda: common_ground(given, config, run, cases, prepared, checkpoint))
-    config = assembly.with_class_weights(config, found.convention, data.training)
-    module.loss = assembly.build_training_loss(config, module.head.out_channels)
+    if not classifies:
+        config = assembly.with_class_weights(config, found.convention, data.training)
+        module.loss = assembly.build_training_loss(config, module.head.out_channels)
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
@@ -130,19 +137,26 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
         module = assembly.build_module(config, found.convention, machine, clock)
     part, scored = _held_out(cases)
-    own = scored[trainer.global_rank :: trainer.world_size]
-    rows = _of_all(_score(config, run, found.convention, own, module, machine))
+    own = slice(trainer.global_rank, None, trainer.world_size)
+    rows: list[RegionRow] = []
+    judged: list[HeldOutCase] = []
+    if classifies:
+        judged = judge_held_out(run, cases, prepared, own, module, machine)
+    else:
+        rows = _of_all(_score(config, run, found.convention, scored[own], module, machine))
     group.part()
     if follows:
         # The process that leads writes; what called this function shall not do so twice.
         raise SystemExit(0)
-    summary = {**summarise(rows), "split": part, "checkpoint": run.checkpoint().name}
+    scores, text = write_gate(config, run, judged) if classifies else (summarise(rows), "")
+    summary = {**scores, "split": part, "checkpoint": run.checkpoint().name}
     summary["training_minutes"] = round(minutes, 2)
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
-    write_metrics_csv(run.metrics_csv, rows)
+    if not classifies:
+        write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
-    return FitResult(run.path, tuple(rows), summary)
+    return FitResult(run.path, tuple(rows), summary, text=text)
 
 
 def _of_all(own: list[RegionRow]) -> list[RegionRow]:
@@ -183,7 +197,9 @@ def _training_data(
     device: torch.device,
 ) -> PatchDataModule:
     train, val = len(cases["train"]), len(cases["val"])
-    return assembly.build_training_data(config, prepared[:train], prepared[train : train + val], device)
+    classifies = config.task == assembly.CLASSIFY
+    build = assembly.build_classification_data if classifies else assembly.build_training_data
+    return build(config, prepared[:train], prepared[train : train + val], device)
 
 
 def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
