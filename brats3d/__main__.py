@@ -18,6 +18,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "submit": "a batch script that trains on a SLURM cluster, and requeues and resumes",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
+        "report": "figures of a run, and their numbers",
         "extract": "features of regions (shape, place, intensities, texture) as a table",
         "ensemble": "fuse predictions of any tools: vote, STAPLE, or mean",
         "export": "a run as a MONAI bundle that works without brats3d",

@@ -9,6 +9,7 @@ from brats3d.config.extract import ExtractConfig
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
+from brats3d.config.report import ReportConfig
 from brats3d.config.resuming import check_resumed, differences, extended, with_absolute_paths
 from brats3d.config.run import (
     AugmentConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "PredictConfig",
     "PrepareConfig",
     "PreprocessConfig",
+    "ReportConfig",
     "SliceConfig",
     "SplitConfig",
     "SubmitConfig",

@@ -34,6 +34,7 @@ from brats3d.workflows.prepared_case import presence_in_store
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.synthesize import synthesize
+from brats3d.workflows.training_curves import draw_training_curves
 
 if TYPE_CHECKING:
     import torch
@@ -156,6 +157,7 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     if not classifies:
         write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
+    draw_training_curves(run.path)
     return FitResult(run.path, tuple(rows), summary, text=text)
 
 

@@ -1,0 +1,26 @@
+"""``brats3d report``: figures of a run, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brats3d.config import ReportConfig, parse_arguments
+from brats3d.errors import exit_code_on_user_error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb; see ``--help``. Returns the exit code."""
+
+    def run() -> None:
+        config = parse_arguments(ReportConfig, arguments, "brats3d report", positionals=("run",))
+        from brats3d.workflows.messages import log_to_terminal
+        from brats3d.workflows.report import report
+
+        log_to_terminal()
+        print(report(config))
+
+    return exit_code_on_user_error(run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""A case as the figures show it: images, reference and prediction on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brats3d.labels import LabelConvention
+from brats3d.reporting.views import Box, Plane, box_around, central_voxel, largest_slice, planes_of
+
+_MARGIN_VOXELS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class ReportedCase:
+    """Arrays of a case, all of one shape, with axes to the right, to the front and upwards (RAS+).
+
+    Attributes:
+        case_id: Name of the case.
+        images: Modality to intensities, float32 ``(X, Y, Z)``; a plane is a volume of one slice.
+        reference: Class indices, uint8 ``(X, Y, Z)``.
+        prediction: Class indices, uint8 ``(X, Y, Z)``.
+        probabilities: Float32 ``(R, X, Y, Z)`` in [0, 1].
+        convention: Names the classes and regions.
+        spacing_mm: Voxel size along each axis.
+        has_orientation: Whether the files say where left and right are; pictures do not.
+    """
+
+    case_id: str
+    images: Mapping[str, NDArray[np.float32]]
+    reference: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    convention: LabelConvention
+    spacing_mm: tuple[float, float, float]
+    has_orientation: bool = True
+
+    @property
+    def core(self) -> str:
+        """Region whose centre is looked at: TC, or the last one where there is no TC."""
+        names = self.convention.region_names
+        return "TC" if "TC" in names else names[-1]
+
+    def image(self, *preferred: str) -> tuple[str, NDArray[np.float32]]:
+        """Return the first of the preferred modalities that the case has, else the last it has."""
+        name = next((name for name in preferred if name in self.images), list(self.images)[-1])
+        return name, self.images[name]
+
+    def region(self, name: str, *, predicted: bool) -> NDArray[np.bool_]:
+        """Mask of a region in the reference or in the prediction, bool ``(X, Y, Z)``."""
+        members = self.convention.class_table[:, self.convention.region_names.index(name)]
+        return members[self.prediction if predicted else self.reference]
+
+    @cached_property
+    def brain(self) -> NDArray[np.bool_]:
+        """Voxels that are not background in any image, bool ``(X, Y, Z)``."""
+        inside = [image > image.min() for image in self.images.values()]
+        return np.logical_or.reduce(inside)
+
+    @cached_property
+    def box(self) -> Box:
+        """Part of the volume that is worth showing."""
+        return box_around(self.brain, _MARGIN_VOXELS)
+
+    def largest_slice(self) -> tuple[Plane, int]:
+        """Plane and number of the slice with most tumour (else predicted tumour, else brain)."""
+        plane = planes_of(self.reference.shape)[0]
+        shown = next(mask for mask in (self.reference > 0, self.prediction > 0, self.brain) if mask.any())
+        return plane, largest_slice(shown, plane)
+
+    def centre(self) -> tuple[str, tuple[int, int, int]]:
+        """What is looked at (TC, else any tumour, else the brain), and the voxel in its middle."""
+        choices = {
+            self.core: self.region(self.core, predicted=False),
+            "tumour": self.reference > 0,
+            "predicted tumour": self.prediction > 0,
+            "brain": self.brain,
+        }
+        name = next(name for name, mask in choices.items() if mask.any())
+        return name, central_voxel(choices[name], self.spacing_mm)

@@ -1,0 +1,103 @@
+"""Which cases of a run are shown, and what of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brats3d.cases import Case
+from brats3d.data.splits import Split
+from brats3d.errors import ConfigError, RunError, closest_first
+from brats3d.imaging import PIXEL, Geometry, read_volume
+from brats3d.reporting import ReportedCase
+from brats3d.transforms.restoration import orientation_change
+from brats3d.workflows.segmentation import CaseSegmentation
+
+Voxel = TypeVar("Voxel", bound=np.generic)
+
+SPLITS = ("test", "val")
+
+
+def choose_cases(split: Split, part: str | None, wanted: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """Choose held-out cases.
+
+    Args:
+        split: Case ids of the run.
+        part: ``test`` or ``val``; None: the first of them that has cases.
+        wanted: Ids, or one number: the first so many.
+
+    Returns:
+        The part and its ids; None and nothing where the run held out no case.
+
+    Raises:
+        ConfigError: Unknown part, or an id that is not in it.
+        RunError: The part has no case.
+    """
+    if part is not None and part not in SPLITS:
+        raise ConfigError("unknown split", where="split", got=part, expected=" or ".join(SPLITS))
+    named = part if part is not None else next((name for name in SPLITS if getattr(split, name)), None)
+    ids: tuple[str, ...] = getattr(split, named) if named is not None else ()
+    if part is not None and not ids:
+        raise RunError(
+            f"the run has no {part} case", where="split", remedy="choose the other split, or --cases 0"
+        )
+    if len(wanted) == 1 and wanted[0].isdecimal() and wanted[0] not in ids:
+        return named, ids[: int(wanted[0])]
+    for name in wanted:
+        if name not in ids:
+            raise _unknown(name, split, named, ids)
+    return named, tuple(dict.fromkeys(wanted))
+
+
+def _unknown(name: str, split: Split, part: str | None, ids: Sequence[str]) -> ConfigError:
+    others = [other for other in ("train", *SPLITS) if other != part and name in getattr(split, other)]
+    held_out = [other for other in others if other in SPLITS]
+    closest = closest_first(name, ids)[:8]
+    remedy = f"did you mean {closest[0]!r}?" if closest else "show the curves alone: --cases 0"
+    return ConfigError(
+        f"the case is not among those of the split {part!r}",
+        where="cases",
+        got=f"{name!r}" + (f", a case of the split {others[0]!r}" if others else ""),
+        expected=("a number, or ids such as " + ", ".join(closest)) if closest else "0: no case is held out",
+        remedy=f"pass --split {held_out[0]}" if held_out else remedy,
+    )
+
+
+def reported_case(case: Case, segmentation: CaseSegmentation) -> ReportedCase:
+    """Segment a labelled case and put it together with its images and its reference.
+
+    Raises:
+        DataError: A file of the case is missing, torn or inconsistent.
+        LabelError: A label value outside the convention of the case.
+    """
+    assert case.label is not None
+    result = segmentation(case, case.convention)
+    with case.here():
+        images = {
+            name: read_volume(case.images[name], channel=case.channels.get(name))[0]
+            for name in segmentation.modalities
+        }
+        labels, _ = read_volume(case.label)
+    reference = case.convention.to_classes(case.convention.check(labels, case.label))
+    grid = result.geometry
+    axes, _ = orientation_change(grid, "RAS")
+    x, y, z = (grid.spacing_mm[axis] for axis in axes)
+    return ReportedCase(
+        case.case_id,
+        {name: _upright(image, grid) for name, image in images.items()},
+        _upright(reference, grid),
+        _upright(case.convention.to_classes(result.labels), grid),
+        np.stack([_upright(channel, grid) for channel in result.probabilities]),
+        segmentation.convention,
+        (x, y, z),
+        has_orientation=grid.unit != PIXEL,
+    )
+
+
+def _upright(volume: NDArray[Voxel], grid: Geometry) -> NDArray[Voxel]:
+    """Turn ``(X, Y, Z)`` in the axes of the files to the right, to the front and upwards."""
+    axes, flipped = orientation_change(grid, "RAS")
+    return volume.transpose(axes)[tuple(slice(None, None, -1 if flip else 1) for flip in flipped)]
