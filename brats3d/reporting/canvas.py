@@ -71,13 +71,20 @@ class Drawing:
             for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
                 with atomic_path(folder / entry.files[form]) as temporary:
                     self.figure.savefig(temporary, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
+                self.figure.set_layout_engine("none")  # once found, the places stay
         write_table(folder / entry.files["csv"], self.table)
         return entry
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
-    """Make an empty figure; sizes in inches."""
-    figure = Figure(figsize=(width_in, height_in), dpi=DOTS_PER_INCH, layout="constrained")
+def new_figure(width_in: float, height_in: float, *, layout: str = "constrained") -> Figure:
+    """Make an empty figure.
+
+    Args:
+        width_in: Width in inches.
+        height_in: Height in inches.
+        layout: Who finds the places of what is in it: matplotlib (``constrained``), or the caller (``none``).
+    """
+    figure = Figure(figsize=(width_in, height_in), dpi=DOTS_PER_INCH, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
@@ -79,8 +80,8 @@ def draw_curves(log: TrainingLog, title: str = "Training") -> Drawing:
         )
     across = 2 if len(panels) == 4 else min(len(panels), _MAX_ACROSS)
     down = -(-len(panels) // max(across, 1))
-    figure = new_figure(3.1 * across + 0.2, 2.4 * down + 0.4)
-    figure.suptitle(title, fontsize="large")
+    figure = _figure(across, down)
+    figure.suptitle(title, fontsize="large", y=1 - 0.1 / figure.get_figheight(), va="top")
     for place, panel in enumerate(panels, start=1):
         _draw(figure.add_subplot(down, across, place), panel, log)
     columns = [curve.column for panel in panels for curve in panel.curves]
@@ -91,6 +92,23 @@ def draw_curves(log: TrainingLog, title: str = "Training") -> Drawing:
         figure,
         log.table(columns),
     )
+
+
+def _figure(across: int, down: int) -> Figure:
+    """Empty figure with fixed room around each panel: to look for it takes longer than all the rest."""
+    width, height = 3.1 * across, 2.4 * down + 0.35
+    gap_across, gap_down = 0.6, 0.7
+    figure = new_figure(width, height, layout="none")
+    left, right, bottom, top = 0.55, width - 0.1, 0.45, height - 0.65
+    figure.subplots_adjust(
+        left / width,
+        bottom / height,
+        right / width,
+        top / height,
+        wspace=gap_across * across / (right - left - gap_across * (across - 1)),
+        hspace=gap_down * down / (top - bottom - gap_down * (down - 1)),
+    )
+    return figure
 
 
 def _has_points(log: TrainingLog, curve: _Curve) -> bool:

@@ -18,7 +18,7 @@ from brats3d.config import FitConfig, PredictConfig, SynthesizeConfig, from_dict
 from brats3d.config.reading import setting_kinds
 from brats3d.config.words import spelled_out
 
-HEAVY = ("torch", "monai", "pytorch_lightning", "nibabel", "scipy")
+HEAVY = ("torch", "monai", "pytorch_lightning", "nibabel", "scipy", "matplotlib")
 ROOT = Path(config.__file__).parents[1]
 
 
@@ -66,6 +66,7 @@ class TestHelp:
             "predict": PredictConfig,
             "evaluate": config.EvaluateConfig,
             "extract": config.ExtractConfig,
+            "report": config.ReportConfig,
             "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
             "submit": config.SubmitConfig,

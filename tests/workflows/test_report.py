@@ -1,0 +1,221 @@
+"""The report of tiny runs: which figures, of which cases, and what happens when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brats3d.config import FitConfig, PredictConfig, ReportConfig
+from brats3d.data.phantom import write_phantoms
+from brats3d.errors import Brats3dError, ConfigError, DataError, OutputError, RunError
+from brats3d.imaging import read_volume
+from brats3d.report import main
+from brats3d.reporting import count_confusion
+from brats3d.workflows.fit import FitResult, fit
+from brats3d.workflows.predict import predict
+from brats3d.workflows.report import report
+from brats3d.workflows.reported_cases import reported_case
+from brats3d.workflows.runs import RunFolder
+from brats3d.workflows.training_curves import draw_training_curves
+
+MakeConfig = Callable[..., FitConfig]
+FORMS = ("png", "svg", "csv")
+OF_ALL = ("curves", "dice", "confusion")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def files(*figures: str) -> set[str]:
+    return {f"{figure}.{form}" for figure in figures for form in FORMS}
+
+
+@pytest.fixture(scope="module")
+def held_out(trained: FitResult) -> str:
+    (case_id,) = RunFolder(trained.run).split().test
+    return case_id
+
+
+@pytest.fixture(scope="module")
+def made(trained: FitResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a report of the one test case."""
+    output = tmp_path_factory.mktemp("report") / "figures"
+    index = report(ReportConfig(run=str(trained.run), output=str(output), accelerator="cpu"))
+    assert index == output / "index.json"
+    return output
+
+
+@pytest.fixture
+def copied_run(trained: FitResult, tmp_path: Path) -> Path:
+    """The run in a folder of the test's own."""
+    return Path(shutil.copytree(trained.run, tmp_path / "copied"))
+
+
+def test_a_training_leaves_its_curves(trained: FitResult, logged: Callable[..., dict[int, float]]) -> None:
+    figures = trained.run / "figures"
+    assert names(figures) == files("curves")
+    with (figures / "curves.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    for column in ("train/loss_epoch", "val/dice", "train/lr"):
+        written = {int(row["epoch"]): float(row[column]) for row in rows if row[column]}
+        assert written == logged(trained.run, column)
+        assert written
+
+
+def test_a_drawing_that_fails_is_told_and_does_no_harm(
+    copied_run: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("brats3d.reporting.draw_curves", fail)
+    with caplog.at_level(logging.WARNING, "brats3d"):
+        draw_training_curves(copied_run)
+    assert "curves of the training have not been drawn" in caplog.text
+    assert "no ink" in caplog.text
+
+
+def test_figures_of_a_run(made: Path, held_out: str) -> None:
+    of_case = [f"case-{held_out}-{kind}" for kind in ("overview", "planes")]
+    assert names(made) == files(*OF_ALL, *of_case) | {"index.json"}
+    index = json.loads((made / "index.json").read_text())
+    assert (index["run"], index["split"], index["cases"]) == ("trained", "test", [held_out])
+    assert {figure["name"] for figure in index["figures"]} == {*OF_ALL, *of_case}
+    assert {figure["case_id"] for figure in index["figures"]} == {None, held_out}
+
+
+def test_the_prediction_is_that_of_predict(
+    made: Path, trained: FitResult, held_out: str, phantom_set: Path, tmp_path: Path
+) -> None:
+    folder = phantom_set / held_out
+    (path,) = predict(
+        PredictConfig(
+            run=(str(trained.run),), input=str(folder), output=str(tmp_path / "p"), accelerator="cpu"
+        )
+    )
+    convention = RunFolder(trained.run).convention()
+    reference, prediction = (
+        convention.to_classes(read_volume(file)[0].astype(np.uint8))
+        for file in (folder / f"{held_out}_seg.nii.gz", path)
+    )
+    with (made / "confusion.csv").open(newline="") as lines:
+        counted = [int(row["voxels"]) for row in csv.DictReader(lines)]
+    assert counted == count_confusion(reference, prediction, len(convention.class_names)).ravel().tolist()
+
+
+def test_a_report_is_not_replaced_unasked(copied_run: Path, made: Path, tmp_path: Path) -> None:
+    # The curves that the training left are no report.
+    assert main([str(copied_run), "--cases", "0"]) == 0
+    figures = copied_run / "figures"
+    assert names(figures) == files("curves", "dice") | {"index.json"}
+    with pytest.raises(OutputError, match="a report already"):
+        report(ReportConfig(run=str(copied_run), cases=("0",)))
+    shutil.copytree(made, figures, dirs_exist_ok=True)
+    (figures / "own.txt").write_text("mine")
+    report(ReportConfig(run=str(copied_run), cases=("0",), overwrite=True))
+    # Figures of the former report that are not in the new one go; what is not of a report stays.
+    assert names(figures) == files("curves", "dice") | {"index.json", "own.txt"}
+
+
+def test_validation_cases_by_name(trained: FitResult, tmp_path: Path) -> None:
+    (case_id,) = RunFolder(trained.run).split().val
+    chosen = {"split": "val", "cases": (case_id,), "accelerator": "cpu"}
+    index = report(ReportConfig(run=str(trained.run), output=str(tmp_path / "f"), **chosen))
+    assert json.loads(index.read_text())["cases"] == [case_id]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "parts"),
+    [
+        ({"run": "nowhere"}, RunError, ("not a run", "brats3d fit")),
+        ({"run": None}, ConfigError, ("no run to report on", "runs/NAME")),
+        ({"cases": ("BraTS2021_00099",)}, ConfigError, ("did you mean",)),
+        ({"split": "train"}, ConfigError, ("test or val",)),
+        ({"checkpoint": "first"}, RunError, ("best or last",)),
+    ],
+    ids=["no run", "none named", "unknown case", "unknown split", "unknown checkpoint"],
+)
+def test_what_cannot_be_reported(
+    words: dict[str, object],
+    kind: type[Brats3dError],
+    parts: tuple[str, ...],
+    trained: FitResult,
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "deep" / "figures"
+    with pytest.raises(kind) as error:
+        report(ReportConfig(**{"run": str(trained.run), "output": str(output), **words}))
+    for part in parts:
+        assert part in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_case_is_told_apart(trained: FitResult, tmp_path: Path) -> None:
+    split = RunFolder(trained.run).split()
+    for case_id, told in ((split.train[0], "a case of the split 'train'"), (split.val[0], "--split val")):
+        with pytest.raises(ConfigError) as error:
+            report(ReportConfig(run=str(trained.run), output=str(tmp_path / "f"), cases=(case_id,)))
+        assert told in str(error.value)
+
+
+def test_a_run_without_a_checkpoint_has_curves_at_least(
+    copied_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(copied_run / "checkpoints")
+    before = names(copied_run / "figures")
+    assert main([str(copied_run), "--accelerator", "cpu"]) == 2
+    assert "no checkpoint yet" in capsys.readouterr().err
+    assert names(copied_run / "figures") == before
+    assert main([str(copied_run), "--cases", "0"]) == 0
+
+
+def test_what_fails_in_the_middle_leaves_nothing(
+    trained: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("a file is gone")
+
+    monkeypatch.setattr("brats3d.workflows.report.reported_case", fail)
+    with pytest.raises(DataError):
+        report(ReportConfig(run=str(trained.run), output=str(tmp_path / "a" / "b"), accelerator="cpu"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_have_figures_too(fit_config: MakeConfig, tmp_path: Path) -> None:
+    root = tmp_path / "chests"
+    write_phantoms(root, cases=4, layout="chest_xray", size=(48, 40, 32))
+    plane = {"model__spatial_dims": 2, "patch__size": [16, 16], "preprocess__crop_to_brain": False}
+    chosen = {"data__root": str(root), "data__modalities": ["xray"], "trainer__max_epochs": 1}
+    result = fit(fit_config(tmp_path, "lungs", **plane, **chosen))
+    index = json.loads(report(ReportConfig(run=str(result.run), accelerator="cpu")).read_text())
+    (case_id,) = index["cases"]
+    with (result.run / "figures" / f"case-{case_id}-planes.csv").open(newline="") as lines:
+        assert {row["plane"] for row in csv.DictReader(lines)} == {"axial"}
+    captions = [figure["caption"] for figure in index["figures"] if figure["case_id"]]
+    assert captions
+    assert not any("Radiological" in caption for caption in captions)
+
+
+def test_arrays_lead_to_the_right_to_the_front_and_upwards(
+    trained: FitResult, held_out: str, phantom_set: Path
+) -> None:
+    import nibabel as nib
+
+    from brats3d.data.discovery import discover
+    from brats3d.workflows.loading import load_segmentation
+
+    case = next(case for case in discover(phantom_set).cases if case.case_id == held_out)
+    shown = reported_case(case, load_segmentation([RunFolder(trained.run)], accelerator="cpu"))
+    canonical = nib.as_closest_canonical(nib.load(case.images["flair"]))
+    assert np.array_equal(shown.images["flair"], canonical.get_fdata(dtype=np.float32))
+    labels = np.asarray(nib.as_closest_canonical(nib.load(case.label)).dataobj)
+    assert np.array_equal(shown.reference > 0, labels > 0)
+    assert shown.spacing_mm == pytest.approx(canonical.header.get_zooms()[:3])
