@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(format_table(result.rows))
         elif result.text:
             print(result.text)
+        if result.before:
+            from brats3d.workflows.finetuning import format_change
+
+            print("\nthe same cases before and after the fine-tuning")
+            print(format_change(result.before, result.rows))
         scored = result.summary["split"]
         scores = f"{scored} cases, best checkpoint" if scored else "no case was held out, nothing is scored"
         print(f"{scores}; run folder: {result.run}")

@@ -49,6 +49,7 @@ def build_module(
         ConfigError: An unknown name or parameter anywhere in model, loss or optimisation.
     """
     from brats3d.models import lay_out
+    from brats3d.models.encoder_parts import encoder_parts, freeze
     from brats3d.training.module import SegmentationModule
 
     optimisation = build_optimisation(config.optim)
@@ -62,6 +63,8 @@ def build_module(
         compiled=mode is not None,
         channels_last=False if sharded else config.trainer.channels_last,  # parts need contiguous weights
     )
+    if config.init_frozen:
+        freeze(encoder_parts(config.model.name, network))
     postprocessing = build_postprocessing(config, convention)
     return SegmentationModule(
         network,
@@ -193,6 +196,7 @@ def _loggers(run: Path) -> list[Logger]:
 def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     from brats3d.training.averaging import MovingAverage
     from brats3d.training.checkpoints import BestAndLast
+    from brats3d.training.frozen_encoder import FrozenEncoder
     from brats3d.training.interruption import Interruption
     from brats3d.training.kept_memory import KeptMemory
     from brats3d.training.loggers import FurtherLoggers
@@ -202,8 +206,10 @@ def _callbacks(config: FitConfig, clock: Clock, run: Path) -> list[Callback]:
     further = [FurtherLoggers(chosen.loggers, run, to_plain(config))] if chosen.loggers else []
     average = [] if config.optim.ema_decay is None else [MovingAverage(config.optim.ema_decay)]
     dwell = [] if config.optim.dwell is None else [_dwell(config)]
+    frozen = [FrozenEncoder(config.model.name)] if config.init_frozen else []
     return [
         BatchSeeds(config.seed),
+        *frozen,
         KeptMemory(),
         *average,
         clock,

@@ -6,6 +6,7 @@ from brats3d.config.crossval import CrossvalConfig
 from brats3d.config.ensemble import EnsembleConfig
 from brats3d.config.export import ExportConfig
 from brats3d.config.extract import ExtractConfig
+from brats3d.config.initialising import initialised
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
@@ -65,6 +66,7 @@ __all__ = [
     "differences",
     "extended",
     "from_dict",
+    "initialised",
     "load_classical_config",
     "load_config",
     "parse_arguments",

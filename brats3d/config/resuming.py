@@ -21,11 +21,14 @@ def with_absolute_paths(config: FitConfig) -> FitConfig:
     def absolute(path: str | None) -> str | None:
         return None if path is None else os.path.abspath(os.path.expanduser(path))
 
+    named = [config.init, os.path.join(config.folder, config.init)] if config.init is not None else []
+    initial = next((absolute(path) for path in named if os.path.isdir(path)), config.init)
     params = dict(config.model.params)
     if isinstance(params.get("pretrained"), str):
         params["pretrained"] = absolute(params["pretrained"])
     return dataclasses.replace(
         config,
+        init=initial,
         model=dataclasses.replace(config.model, params=params),
         folder=os.path.abspath(os.path.expanduser(config.folder)),
         data=dataclasses.replace(
@@ -115,5 +118,5 @@ def _leaves(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             leaves |= _leaves(value, f"{prefix}{name}.")
         else:
-            leaves[prefix + name] = value
+            leaves[f"{prefix}{name}"] = value
     return leaves

@@ -390,6 +390,12 @@ class FitConfig:
     continue the run `name` if it has a checkpoint, else begin it, for jobs that start again by themselves."""
     extend: float | None = None
     """With `resume`: epochs (minutes, if the run has `trainer.max_minutes`) to add to those of the run."""
+    init: str | None = None
+    """Run folder whose best weights a new run starts from (fine-tuning). Network, preprocessing and
+    modalities are that run's; patches, loss, optimisation (at a tenth of its rate) and inference, too, where
+    nothing else is set."""
+    init_frozen: bool = False
+    """With `init`: leave the encoder as it is, so that the decoder alone learns."""
     data: DataConfig = field(default_factory=DataConfig)
     """Cases and labels."""
     split: SplitConfig = field(default_factory=SplitConfig)

@@ -11,6 +11,7 @@ from brats3d.metrics.statistics import Statistics, describe
 from brats3d.metrics.summary import format_table, summarise
 from brats3d.metrics.surfaces import SURFACE_DEFINITIONS, SurfaceDistances, surface_distances
 from brats3d.metrics.tables import read_metrics_csv, write_lesions_csv, write_metrics_csv
+from brats3d.metrics.text_table import lay_out
 
 __all__ = [
     "BRATS2023",
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate_case",
     "format_comparison",
     "format_table",
+    "lay_out",
     "metrics_of",
     "read_metrics_csv",
     "score_lesions",

@@ -79,4 +79,4 @@ def _reject(name: str, got: object, expected: str) -> None:
     raise ConfigError(f"{name} cannot work", where=f"{PARAMS_KEY}.{name}", got=got, expected=expected)
 
 
-ARCHITECTURE = Architecture(build_segresnet, multiple_of_halvings)
+ARCHITECTURE = Architecture(build_segresnet, multiple_of_halvings, encoder=("convInit", "down_layers"))

@@ -107,4 +107,8 @@ def _patch_multiple(params: Mapping[str, Any], spatial_dims: int) -> tuple[int, 
     return (2**LEVELS,) * spatial_dims
 
 
-ARCHITECTURE = Architecture(build_swin_unetr, _patch_multiple)
+ARCHITECTURE = Architecture(
+    build_swin_unetr,
+    _patch_multiple,
+    encoder=("swinViT", "encoder1", "encoder2", "encoder3", "encoder4", "encoder10"),
+)

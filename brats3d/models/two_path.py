@@ -143,4 +143,4 @@ def _patch_multiple(params: Mapping[str, Any], spatial_dims: int) -> tuple[int, 
     return (params["factor"],) * spatial_dims
 
 
-ARCHITECTURE = Architecture(build_two_path, _patch_multiple)
+ARCHITECTURE = Architecture(build_two_path, _patch_multiple, encoder=("detail", "context"))

@@ -17,7 +17,7 @@ from brats3d import assembly
 from brats3d.cases import Case
 from brats3d.config import FitConfig, check_resumed, extended, save_config, with_absolute_paths
 from brats3d.data.discovery import Discovery
-from brats3d.data.phantom import LOOKALIKES, PhantomParameters
+from brats3d.data.phantom import PhantomParameters
 from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import ConfigError, RunError, output_error
@@ -27,8 +27,10 @@ from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
 from brats3d.training.group import TrainingGroup
 from brats3d.training.start_checks import check_batches
+from brats3d.workflows import finetuning
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
+from brats3d.workflows.phantom_sets import phantom_folder, phantom_layout
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.prepared_case import presence_in_store
 from brats3d.workflows.runs import RunFolder
@@ -56,12 +58,14 @@ class FitResult:
         rows: Scores per held-out case and region.
         summary: Content of metrics.json.
         text: Scores of a classifier as a table.
+        before: With `init`, scores of the weights that the training started from.
     """
 
     run: Path
     rows: tuple[RegionRow, ...]
     summary: dict[str, Any]
     text: str = ""
+    before: tuple[RegionRow, ...] = ()
 
 
 def fit(config: FitConfig | None = None) -> FitResult:
@@ -95,6 +99,7 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
         config = config if added is None else extended(config, added)
     elif config.extend is not None:
         raise ConfigError("only a run can be extended", where="extend", remedy="name it with --resume RUN")
+    initial, config = (None, config) if resumed else finetuning.opened(config)
     assembly.check_settings(config)
     pl = _lightning()
     follows = group.follows
@@ -107,6 +112,8 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     known = presence_in_store(preprocessing, store)
     split = run.split() if resumed else assembly.split_cases(config.split, found.cases, known)
     cases = _split_cases(split, found.cases, resumed)
+    if initial is not None:
+        finetuning.check_unseen(initial, split, found.cases)
     assembly.check_task(config, found.cases)
     classifies = config.task == assembly.CLASSIFY
 
@@ -114,7 +121,10 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
     clock = assembly.build_clock(config, started_at)
     build_module = assembly.build_classification_module if classifies else assembly.build_module
-    module: Any = build_module(config, found.convention, machine, clock, pretrained=resumed is None)
+    fresh = resumed is None and initial is None
+    module: Any = build_module(config, found.convention, machine, clock, pretrained=fresh)
+    if initial is not None:
+        finetuning.start(module, initial, found.convention)
     trainer = assembly.build_trainer(config, machine, clock, run.path)
     check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
     group.expect(trainer)
@@ -128,6 +138,8 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     # Only now, when nothing about data and settings can fail any more, there is a run.
     if resumed is None and not follows:
         run.begin(config, split=split, layout=found.layout, convention=found.convention)
+        if initial is not None:
+            finetuning.keep_initial(module, run)
     elif resumed is not None and not follows:
         save_config(config, run.path / "config.yaml")
     if not follows:
@@ -140,17 +152,24 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
     part, scored = _held_out(cases)
     own = slice(trainer.global_rank, None, trainer.world_size)
     rows: list[RegionRow] = []
+    before: list[RegionRow] = []
     judged: list[HeldOutCase] = []
     if classifies:
         judged = judge_held_out(run, cases, prepared, own, module, machine)
     else:
-        rows = _of_all(_score(config, run, found.convention, scored[own], module, machine))
+        rows, before = (
+            _of_all(_score(config, weights, found.convention, scored[own], module, machine))
+            for weights in (run.checkpoint(), None if config.init is None else run.initial)
+        )
     group.part()
     if follows:
         # The process that leads writes; what called this function shall not do so twice.
         raise SystemExit(0)
     scores, text = write_gate(config, run, judged) if classifies else (summarise(rows), "")
     summary = {**scores, "split": part, "checkpoint": run.checkpoint().name}
+    if before:
+        summary.update(finetuning.change(before, rows))
+        write_metrics_csv(run.path / "metrics_before.csv", before)
     summary["training_minutes"] = round(minutes, 2)
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
@@ -158,7 +177,7 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
         write_metrics_csv(run.metrics_csv, rows)
     write_json(run.metrics_json, summary)
     draw_training_curves(run.path)
-    return FitResult(run.path, tuple(rows), summary, text=text)
+    return FitResult(run.path, tuple(rows), summary, text=text, before=tuple(before))
 
 
 def _of_all(own: list[RegionRow]) -> list[RegionRow]:
@@ -249,12 +268,7 @@ def find_cases(config: FitConfig) -> Discovery:
 
 
 def _phantoms(config: FitConfig) -> Path:
-    chosen = config.data.phantoms
-    size = "x".join(map(str, chosen.size))
-    layout = config.data.layout if config.data.layout in LOOKALIKES else "brats2021"
-    name = f"{chosen.cases}-{size}-seed{chosen.seed}-without_et{chosen.without_et:g}"
-    name = name if layout == "brats2021" else f"{layout}-{name}"
-    root = Path(config.folder) / ".phantoms" / name
+    chosen, layout, root = config.data.phantoms, phantom_layout(config.data), phantom_folder(config)
     complete = root / ".complete"
     if not complete.exists():
         shutil.rmtree(root, ignore_errors=True)  # what an interrupted session left
@@ -300,17 +314,18 @@ def _split_cases(split: Split, cases: Sequence[Case], resumed: RunFolder | None)
 
 def _score(
     config: FitConfig,
-    run: RunFolder,
+    weights: Path | None,
     convention: LabelConvention,
     cases: Sequence[Case],
     module: Any,
     machine: assembly.Hardware,
 ) -> list[RegionRow]:
-    """Score the best checkpoint on whole cases, on the grid of their files."""
+    """Score a checkpoint, if there is one, on whole cases, on the grid of their files."""
     from brats3d.training.checkpoints import read_checkpoint
 
-    checkpoint = read_checkpoint(run.checkpoint())
-    module.load_state_dict(checkpoint["state_dict"])
+    if weights is None:
+        return []
+    module.load_state_dict(read_checkpoint(weights)["state_dict"])
     # After a training Lightning leaves the network in main memory.
     network = module.network.to(machine.device)
     segmentation = CaseSegmentation(

@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def initial(self) -> Path:
+        """Weights that a run with `init` started from."""
+        return self.checkpoints / "initial.ckpt"
+
+    @property
     def metrics_csv(self) -> Path:
         """Scores per case and region."""
         return self.path / "metrics.csv"

@@ -24,10 +24,13 @@ class Architecture:
             keyword parameters that a user may set; every one of these has a default.
         patch_multiple: From the complete parameters and the number of spatial axes to the number
             that each side of a patch must be divisible by.
+        encoder: Names of the network's parts that make up its encoder, as far as it has them: they lead
+            from the image to the coarsest features.
     """
 
     build: Callable[..., nn.Module]
     patch_multiple: Callable[[Mapping[str, Any], int], tuple[int, ...]]
+    encoder: tuple[str, ...] = ("encoder", "bridge")
 
     def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``params`` with the defaults of :attr:`build` filled in."""
