@@ -27,6 +27,13 @@ def predict(config: PredictConfig) -> list[Path]:
         if config.trust:
             raise ConfigError("nothing to trust", where="trust", remedy="name a bundle: --bundle DIR")
         return runs.predict(config)
+    if config.gate is not None:
+        raise ConfigError(
+            "a bundle cannot be put behind a gate",
+            where="gate",
+            got=config.gate,
+            remedy="predict with the run: --run RUN --gate GATE",
+        )
     if config.run:
         raise ConfigError(
             "a bundle and runs exclude each other",

@@ -102,7 +102,9 @@ def _judged(part: str, case: StoredCase, module: ClassificationModule) -> HeldOu
     return HeldOutCase(part, case.case_id, slices, judged.labels, judged.confidences, seconds)
 
 
-def write_gate(config: FitConfig, run: RunFolder, judged: Sequence[HeldOutCase]) -> tuple[dict[str, Any], str]:
+def write_gate(
+    config: FitConfig, run: RunFolder, judged: Sequence[HeldOutCase]
+) -> tuple[dict[str, Any], str]:
     """Choose the threshold on the validation cases and write gate.json, classification.csv and roc.csv.
 
     Args:

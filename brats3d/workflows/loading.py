@@ -41,6 +41,8 @@ def load_segmentation(
         RunError: A run is incomplete.
     """
     parts = shares(weights, len(runs))
+    for run in runs:
+        check_segments(run)
     first = runs[0]
     config, convention = first.config(), first.convention()
     key = assembly.build_preprocessing(config).key()
@@ -145,6 +147,21 @@ def load_weights(network: Any, checkpoint: Path) -> None:
             got=str(error).splitlines()[-1].strip(),
             remedy="use the config.yaml the checkpoint was trained with",
         ) from error
+
+
+def check_segments(run: RunFolder) -> None:
+    """Check that a run is one of a network that segments.
+
+    Raises:
+        ConfigError: It classifies.
+    """
+    if run.config().task == assembly.CLASSIFY:
+        raise ConfigError(
+            "a classifier cannot segment",
+            where=run.path,
+            expected="a run that was trained with task: segment",
+            remedy=f"name such a run, and use this one as its gate: --gate {run.path}",
+        )
 
 
 def _check_fits(run: RunFolder, key: str, convention: LabelConvention, first: RunFolder) -> None:

@@ -13,6 +13,7 @@ from brats3d import assembly
 from brats3d.cases import MODALITY_ALIASES, Case, modality_named
 from brats3d.config import DataConfig, PredictConfig
 from brats3d.errors import ConfigError
+from brats3d.files import write_json
 from brats3d.imaging import (
     PIXEL,
     is_single_plane,
@@ -24,11 +25,12 @@ from brats3d.imaging import (
 from brats3d.labels import LabelConvention, convention_named
 from brats3d.workflows.classical import classical_segmentation
 from brats3d.workflows.devices import placed, predict_in_processes, process_count
+from brats3d.workflows.gating import GatedSegmentation, behind_gate, record_path
 from brats3d.workflows.label_maps import PICTURE_ENDING, PROBABILITIES_ENDING, check_targets
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.pipeline import run_overlapping
 from brats3d.workflows.runs import RunFolder
-from brats3d.workflows.segmentation import CaseSegmentation, Segmentation, SegmentedCase
+from brats3d.workflows.segmentation import CaseSegmentation, PredictedCase, Segmentation, SegmentedCase
 from brats3d.workflows.sharing import launched_share
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ def predict(config: PredictConfig) -> list[Path]:
     Raises:
         Brats3dError: Anything the user can mend: runs, data, output folder.
     """
+    if config.gate is not None and not config.run:
+        raise ConfigError("a gate stands before runs", where="gate", remedy="name a run as well: --run RUN")
     if config.classical is not None:
         with placed(config):
             return predict_cases(config, classical_segmentation(config))
@@ -57,14 +61,17 @@ def predict(config: PredictConfig) -> list[Path]:
             "training (--classical fuzzy_kmeans.yaml)",
         )
     with placed(config) as here:
+        runs = [RunFolder.open(path) for path in config.run]
         segmentation = load_segmentation(
-            [RunFolder.open(path) for path in config.run],
+            runs,
             weights=config.weights,
             checkpoint=config.checkpoint,
             accelerator=here.accelerator,
             flips=config.flips,
             overlap=config.overlap,
         )
+        if config.gate is not None:
+            segmentation = behind_gate(config.gate, segmentation, runs, accelerator=here.accelerator)
         return predict_cases(config, segmentation)
 
 
@@ -101,6 +108,8 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
         for case, target in zip(cases, targets, strict=True)
         if is_single_plane(next(iter(case.images.values())))
     ]
+    if isinstance(segmentation, GatedSegmentation):
+        written += [record_path(target) for target in targets]
     check_targets(written, config.overwrite)
     jobs = [
         _Job(case, _output_convention(config, case, segmentation.convention), target)
@@ -113,9 +122,7 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
             jobs,
             read=lambda job: segmentation.prepare(job.case),
             compute=segmentation.predict,
-            write=lambda job, predicted: _write(
-                segmentation.finish(predicted, job.convention), job.target, config
-            ),
+            write=lambda job, predicted: _finish(segmentation, predicted, job, config),
             what="predicting",
         )
     else:
@@ -136,6 +143,14 @@ class _Job:
     case: Case
     convention: LabelConvention
     target: Path
+
+
+def _finish(
+    segmentation: CaseSegmentation, predicted: PredictedCase, job: _Job, config: PredictConfig
+) -> None:
+    if isinstance(segmentation, GatedSegmentation):
+        write_json(record_path(job.target), segmentation.records[predicted.case_id])
+    _write(segmentation.finish(predicted, job.convention), job.target, config)
 
 
 def _segmented(segmentation: Segmentation, job: _Job) -> SegmentedCase:

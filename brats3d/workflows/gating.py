@@ -1,0 +1,193 @@
+"""A classifier before a segmentation: what is loaded, what must agree, and what is written of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from brats3d import assembly
+from brats3d.config import FitConfig
+from brats3d.errors import ConfigError, RunError
+from brats3d.inference.gated import GateDecision, GatedSegmenter
+from brats3d.transforms.preprocessing import PreparedCase
+from brats3d.workflows.classify import GATE
+from brats3d.workflows.loading import load_weights
+from brats3d.workflows.runs import RunFolder
+from brats3d.workflows.segmentation import CaseSegmentation, PredictedCase
+
+logger = logging.getLogger(__name__)
+
+RECORD_ENDING = "_gate.json"
+
+
+@dataclass(frozen=True)
+class GatedSegmentation(CaseSegmentation):
+    """A segmentation behind a gate, which notes what was skipped.
+
+    Attributes:
+        gate: The gate with what is behind it; the same as ``segmenter``.
+        gate_run: Folder of the classifier's run.
+        records: What the gate decided about each case so far, for JSON.
+    """
+
+    gate: GatedSegmenter = field(kw_only=True)
+    gate_run: Path = field(kw_only=True)
+    records: dict[str, dict[str, Any]] = field(kw_only=True, default_factory=dict)
+
+    def predict(self, prepared: PreparedCase) -> PredictedCase:
+        """Have the network predict what the gate lets through."""
+        predicted = super().predict(prepared)
+        assert self.gate.decision is not None
+        record = self._record(prepared, self.gate.decision)
+        self.records[prepared.case_id] = record
+        logger.info(
+            "%s: the gate skipped %d of %d %s in %.2f s, segmentation took %.2f s",
+            prepared.case_id,
+            len(record["skipped"]),
+            record["judged"],
+            record["images"],
+            record["gate_seconds"],
+            record["segmentation_seconds"],
+        )
+        return predicted
+
+    def _record(self, prepared: PreparedCase, decision: GateDecision) -> dict[str, Any]:
+        from brats3d.training.classification_labels import sliced_from
+
+        axis = self.gate.classifier.axis
+        places: list[int | None] = [None] if axis is None else [*sliced_from(prepared.restoration, axis)]
+        judged = [
+            (place, bool(segmented), float(confidence))
+            for place, segmented, confidence, filled in zip(
+                places, decision.segmented, decision.confidences, decision.filled, strict=True
+            )
+            if filled
+        ]
+        kept = sum(segmented for _, segmented, _ in judged)
+        without = decision.segmentation_s * len(judged) / kept if kept else None
+        return {
+            "case_id": prepared.case_id,
+            "gate": str(self.gate_run),
+            "threshold": self.gate.threshold,
+            "images": "volumes" if axis is None else "slices",
+            "judged": len(judged),
+            "segmented": kept,
+            "skipped": [place for place, segmented, _ in judged if not segmented],
+            "confidences": [{"slice": place, "confidence": confidence} for place, _, confidence in judged],
+            "gate_seconds": decision.gate_s,
+            "segmentation_seconds": decision.segmentation_s,
+            "seconds": decision.gate_s + decision.segmentation_s,
+            "estimated_seconds_without_gate": without,
+        }
+
+
+def record_path(target: Path) -> Path:
+    """File of what the gate decided, beside the label map of a case."""
+    return target.with_name(target.name.removesuffix(".nii.gz") + RECORD_ENDING)
+
+
+def behind_gate(
+    gate: str, segmentation: CaseSegmentation, runs: Sequence[RunFolder], *, accelerator: str = "auto"
+) -> GatedSegmentation:
+    """Put a classifier before a segmentation.
+
+    Args:
+        gate: Folder of the classifier's run.
+        segmentation: The segmentation.
+        runs: Its runs.
+        accelerator: auto, cpu or gpu, for the classifier.
+
+    Raises:
+        ConfigError: The run does not classify, or prepares cases otherwise, or along another axis.
+        RunError: It is incomplete.
+    """
+    run = RunFolder.open(gate)
+    config = run.config()
+    if config.task != assembly.CLASSIFY:
+        raise ConfigError(
+            "a gate is a classifier",
+            where=run.path,
+            got=f"task: {config.task}",
+            expected="a run that was trained with task: classify",
+        )
+    for other in runs:
+        _check_agrees(run.path, config, other)
+    threshold = read_threshold(run)
+    segmenter = GatedSegmenter(
+        _classifier(run, config, accelerator),
+        segmentation.segmenter,
+        threshold,
+        regions=len(segmentation.convention.region_names),
+    )
+    kept = {part.name: getattr(segmentation, part.name) for part in fields(CaseSegmentation)}
+    return GatedSegmentation(**{**kept, "segmenter": segmenter}, gate=segmenter, gate_run=run.path)
+
+
+def read_threshold(run: RunFolder) -> float:
+    """Confidence from which the run's classifier lets an image through.
+
+    Raises:
+        RunError: The training has not come to its end, or the file is torn.
+    """
+    path = run.path / GATE
+    try:
+        threshold = float(json.loads(path.read_text(encoding="utf-8"))["threshold"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            "the run has no threshold for a gate",
+            where=path,
+            got=type(error).__name__,
+            expected="the file that the end of its training writes",
+            remedy=f"let the training come to its end: brats3d fit --resume {run.path}",
+        ) from error
+    if not 0 <= threshold <= 1:
+        raise RunError("not a threshold", where=path, got=threshold, expected="a number from 0 to 1")
+    return threshold
+
+
+def _classifier(run: RunFolder, config: FitConfig, accelerator: str) -> Any:
+    from brats3d.models import lay_out
+
+    network = assembly.build_classifier_network(config)
+    load_weights(network, run.checkpoint())
+    machine = assembly.hardware(accelerator, "auto")
+    if (machine.device, config.trainer.precision) != ("cpu", "16-mixed"):
+        machine = assembly.hardware(accelerator, config.trainer.precision)
+    lay_out(network, config.model.spatial_dims, device=machine.device)
+    return assembly.build_classifier(config, network.to(machine.device).eval(), machine.inference)
+
+
+def _check_agrees(path: Path, gate: FitConfig, run: RunFolder) -> None:
+    """Check that a gate and what is behind it see the same.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    seen, behind = _seen(gate), _seen(run.config())
+    if assembly.slice_axis(gate) is None:  # whole cases are skipped, whatever sees the others
+        del seen["slices"], behind["slices"]
+    for name in dict.fromkeys([*seen, *behind]):
+        own, other = seen.get(name), behind.get(name)
+        if own != other:
+            raise ConfigError(
+                f"the gate and the segmentation differ in {name}",
+                where=path,
+                got=own,
+                expected=f"{other}, as in {run.path}",
+                remedy="train the gate with these settings of the segmentation",
+            )
+
+
+def _seen(config: FitConfig) -> dict[str, Any]:
+    """What a network sees of a case."""
+    slices = f"{config.slices.axis} slices" if config.model.spatial_dims == 2 else "volumes"
+    preprocessing = assembly.build_preprocessing(config).settings()
+    return {
+        "modalities": ", ".join(assembly.modalities(config)),
+        **{f"preprocess.{name}": value for name, value in preprocessing.items()},
+        "slices": slices,
+    }
