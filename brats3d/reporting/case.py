@@ -72,6 +72,10 @@ class ReportedCase:
         shown = next(mask for mask in (self.reference > 0, self.prediction > 0, self.brain) if mask.any())
         return plane, largest_slice(shown, plane)
 
+    def place(self, plane: Plane, index: int) -> str:
+        """Say which slice it is; nothing where there is but one."""
+        return f"{plane.name} slice {index}" if self.reference.shape[plane.axis] > 1 else ""
+
     def centre(self) -> tuple[str, tuple[int, int, int]]:
         """What is looked at (TC, else any tumour, else the brain), and the voxel in its middle."""
         choices = {

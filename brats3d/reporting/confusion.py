@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from brats3d.reporting.canvas import Drawing, new_figure, styled
@@ -12,6 +14,7 @@ from brats3d.reporting.table import Table
 
 KIND = "confusion"
 _COLOUR_MAP = "cividis"
+_CELL_IN = 1.0
 _COLUMNS = ("reference", "prediction", "voxels", "share_of_reference")
 
 
@@ -43,9 +46,7 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str], cases: int) 
     """
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
-    side = 1.0 * len(names)
-    figure = new_figure(side + 2.4, side + 1.3)
-    axes = figure.subplots()
+    figure, axes, scale = _square(len(names), max(map(len, names)))
     image = axes.imshow(np.nan_to_num(shares), vmin=0, vmax=1, cmap=_COLOUR_MAP)
     rows: list[list[object]] = []
     for row, reference in enumerate(names):
@@ -69,9 +70,20 @@ def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str], cases: int) 
     axes.set_xlabel("prediction")
     axes.set_ylabel("reference")
     axes.set_title(f"Voxels of {cases} {'case' if cases == 1 else 'cases'} by class")
-    figure.colorbar(image, ax=axes, label="share of the reference class", fraction=0.05, pad=0.03)
+    figure.colorbar(image, cax=scale, label="share of the reference class")
     caption = "Voxels of whole volumes, with the background; percentages are shares of the row."
     return Drawing(KIND, "Confusion matrix of the classes", caption, figure, Table(_COLUMNS, rows))
+
+
+def _square(classes: int, letters: int) -> tuple[Figure, Axes, Axes]:
+    """Empty figure with room for a matrix of so many classes, with names of so many letters, and a scale."""
+    side = _CELL_IN * classes
+    left, bottom = 0.45 + 0.085 * letters, 0.55
+    width, height = left + side + 0.9, bottom + side + 0.35
+    figure = new_figure(width, height, layout="none")
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    scale = figure.add_axes(((left + side + 0.12) / width, bottom / height, 0.15 / width, side / height))
+    return figure, axes, scale
 
 
 def _percent(share: float) -> str:

@@ -53,6 +53,7 @@ def _panels(regions: Sequence[str]) -> list[_Panel]:
         _Panel("Dice in validation", by_region, True),
         _Panel("IoU, mean of regions", (_Curve("train/iou", *train), _Curve("val/iou", *val)), True),
         _Panel("Accuracy", (_Curve("train/accuracy", *train), _Curve("val/accuracy", *val))),
+        _Panel("ROC AUC", (_Curve("val/auc", *val),), True),
         _Panel("Learning rate", (_Curve("train/lr", "training", BLACK),)),
     ]
 

@@ -17,6 +17,7 @@ from brats3d.reporting.views import Plane
 KIND = "overview"
 _PANEL_IN = 1.9
 _COLOUR_MAP = "cividis"
+_CAPTION = "The slice with most tumour. "
 
 
 @styled
@@ -29,7 +30,8 @@ def draw_overview(case: ReportedCase) -> Drawing:
     axes = figure.subplots(3, across, squeeze=False, gridspec_kw={"height_ratios": (1, 1, 0.04)})
     for empty in axes.flat:
         empty.set_axis_off()
-    figure.suptitle(f"{case.case_id}, {plane.name} slice {index}", fontsize="large")
+    place = case.place(plane, index)
+    figure.suptitle(f"{case.case_id}{place and ', '}{place}", fontsize="large")
 
     pictures = {
         name: grey(cut(case, image, plane, index), window(image, case.brain))
@@ -46,7 +48,13 @@ def draw_overview(case: ReportedCase) -> Drawing:
         picture = with_classes(background, cut(case, classes, plane, index), list(colours.values()))
         show(panel, picture, case, plane, title)
     wanted, found = (cut(case, classes > 0, plane, index) for classes in (case.reference, case.prediction))
-    show(axes[1, -2], with_errors(background, wanted, found), case, plane, "errors, all tissues")
+    show(
+        axes[1, -2],
+        with_errors(background, wanted, found),
+        case,
+        plane,
+        "errors, all tissues" if len(colours) > 1 else "errors",
+    )
     _probabilities(list(axes[1, : len(case.convention.regions)]), case, plane, index)
     grid = axes[2, 0].get_subplotspec().get_gridspec()
     scale = figure.add_subplot(grid[2, : len(case.convention.regions)])
@@ -58,7 +66,7 @@ def draw_overview(case: ReportedCase) -> Drawing:
     return Drawing(
         KIND,
         f"{case.case_id}: images, reference, probabilities and prediction",
-        f"The {plane.name} slice with most tumour. Errors are those of all tissues taken together.{note}",
+        f"{_CAPTION if place else ''}Errors are those of all tissues taken together.{note}",
         figure,
         Table(COLUMNS, region_counts(case, plane, index)),
         case.case_id,

@@ -28,7 +28,8 @@ def draw_planes(case: ReportedCase) -> Drawing:
     heights = [height / widest for _, height in sizes]
     figure = new_figure(3 * _ROW_IN + 0.5, _ROW_IN * sum(heights) + 0.1 * len(planes) + 0.9)
     axes = figure.subplots(len(planes), 3, squeeze=False, gridspec_kw={"height_ratios": heights})
-    figure.suptitle(f"{case.case_id}, through the middle of {name}", fontsize="large")
+    title = case.case_id if len(planes) == 1 else f"{case.case_id}, through the middle of {name}"
+    figure.suptitle(title, fontsize="large")
     modality, image = case.image("t1ce", "flair")
     limits = window(image, case.brain)
     colours = tissue_colours(case.convention.class_names[1:])
@@ -39,7 +40,7 @@ def draw_planes(case: ReportedCase) -> Drawing:
         index = centre[plane.axis]
         picture = grey(cut(case, image, plane, index), limits)
         show(line[0], picture, case, plane)
-        name_row(line[0], f"{plane.name} {index}")
+        name_row(line[0], case.place(plane, index))
         _tissues(line[1], picture, case, plane, list(colours.values()))
         _errors(line[2], picture, case, plane)
         rows += region_counts(case, plane, index)
@@ -55,7 +56,7 @@ def draw_planes(case: ReportedCase) -> Drawing:
     note = f" {CONVENTION_NOTE}" if case.has_orientation else ""
     return Drawing(
         KIND,
-        f"{case.case_id}: planes through the middle of {name}",
+        title,
         f"Image; predicted tissues in the outline of the reference; errors of {case.core}.{note}",
         figure,
         Table(COLUMNS, rows),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brats3d import assembly
 from brats3d.cases import Case
 from brats3d.config import ReportConfig
 from brats3d.errors import ConfigError, OutputError
@@ -29,7 +30,7 @@ from brats3d.reporting import (
 from brats3d.workflows.fit import find_cases
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.messages import progress_over
-from brats3d.workflows.reported_cases import choose_cases, reported_case
+from brats3d.workflows.reported_cases import choose_cases, find_chosen, reported_case
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.staging import staged
 from brats3d.workflows.training_curves import FIGURES, log_folder
@@ -60,13 +61,16 @@ def report(config: ReportConfig) -> Path:
             remedy="pass --overwrite, or choose another --output",
         )
     split, ids = choose_cases(run.split(), config.split, config.cases)
+    if run.config().task == assembly.CLASSIFY:
+        logger.info("the run is one of a classifier: its curves are all there is to draw")
+        split, ids = None, ()
     checkpoint = run.checkpoint(config.checkpoint).name if ids else None
     stale = files_in_index(output)
     with staged(output, remove=stale) as folder:
         entries = [drawing.save(folder) for drawing in _of_training(run)]
         if ids:
-            found = {case.case_id: case for case in find_cases(run.config()).cases}
-            entries += _save_cases(run, [found[name] for name in ids], config, folder)
+            cases = find_chosen(find_cases(run.config()).cases, ids)
+            entries += _save_cases(run, cases, config, folder)
         about = {"run": run.path.name, "checkpoint": checkpoint, "split": split, "cases": list(ids)}
         write_index(folder, entries, about)
     return output / INDEX

@@ -66,6 +66,24 @@ def _unknown(name: str, split: Split, part: str | None, ids: Sequence[str]) -> C
     )
 
 
+def find_chosen(cases: Sequence[Case], ids: Sequence[str]) -> list[Case]:
+    """Find the cases of these ids.
+
+    Raises:
+        RunError: A case of the run is gone.
+    """
+    known = {case.case_id: case for case in cases}
+    gone = [name for name in ids if name not in known]
+    if gone:
+        raise RunError(
+            "a case of the run is no longer in the data set",
+            where=gone[0],
+            got=f"{len(gone)} missing cases",
+            remedy="bring the data set back to what it was when the run began, or choose other --cases",
+        )
+    return [known[name] for name in ids]
+
+
 def reported_case(case: Case, segmentation: CaseSegmentation) -> ReportedCase:
     """Segment a labelled case and put it together with its images and its reference.
 

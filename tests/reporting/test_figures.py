@@ -220,6 +220,24 @@ def test_dice_points_are_those_of_the_table() -> None:
     assert len(set(points)) == 3
 
 
+@pytest.mark.parametrize("flat", [False, True], ids=["volume", "picture"])
+def test_nothing_is_cut_off(case: ReportedCase, flat: bool) -> None:
+    shown = slice_of(case) if flat else case
+    matrix = np.full((4, 4), 123_456_789)
+    drawings = [
+        draw_curves(LOG),
+        draw_confusion(matrix, case.convention.class_names, 12),
+        draw_dice(scored(0, 1)),
+        draw_overview(shown),
+        draw_planes(shown),
+    ]
+    for drawing in drawings:
+        drawing.figure.canvas.draw()
+        inner = drawing.figure.get_tightbbox()
+        width, height = drawing.figure.get_size_inches()
+        assert min(inner.x0, inner.y0, width - inner.x1, height - inner.y1) > -0.01, drawing.kind
+
+
 class TestFiles:
     @pytest.mark.parametrize("draw", [draw_overview, draw_planes])
     def test_the_same_bytes_again_whatever_the_user_has_set(

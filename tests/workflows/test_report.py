@@ -21,7 +21,7 @@ from brats3d.reporting import count_confusion
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.predict import predict
 from brats3d.workflows.report import report
-from brats3d.workflows.reported_cases import reported_case
+from brats3d.workflows.reported_cases import find_chosen, reported_case
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.training_curves import draw_training_curves
 
@@ -175,6 +175,18 @@ def test_a_run_without_a_checkpoint_has_curves_at_least(
     assert "no checkpoint yet" in capsys.readouterr().err
     assert names(copied_run / "figures") == before
     assert main([str(copied_run), "--cases", "0"]) == 0
+
+
+def test_a_classifier_has_its_curves(copied_run: Path) -> None:
+    config = copied_run / "config.yaml"
+    config.write_text(config.read_text().replace("task: segment", "task: classify"))
+    report(ReportConfig(run=str(copied_run)))
+    assert names(copied_run / "figures") == files("curves", "dice") | {"index.json"}
+
+
+def test_a_case_that_is_gone() -> None:
+    with pytest.raises(RunError, match="no longer in the data set"):
+        find_chosen([], ["BraTS2021_00001"])
 
 
 def test_what_fails_in_the_middle_leaves_nothing(
