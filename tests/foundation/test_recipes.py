@@ -11,7 +11,12 @@ import pytest
 import yaml
 
 import brats3d
-from brats3d.assembly import build_augmentation, build_postprocessing, build_preprocessing
+from brats3d.assembly import (
+    build_augmentation,
+    build_classifier_network,
+    build_postprocessing,
+    build_preprocessing,
+)
 from brats3d.config import FitConfig, load_config, parse_arguments, recipe_folder, to_plain
 from brats3d.labels import CONVENTIONS
 from brats3d.models import build_network, check_patch_size, valid_patch_multiple
@@ -19,6 +24,7 @@ from brats3d.training.checkpoints import read_checkpoint
 
 RECIPES = sorted(file.name for file in recipe_folder().glob("*.yaml"))
 every_recipe = pytest.mark.parametrize("recipe", RECIPES)
+SEGMENTING = [recipe for recipe in RECIPES if load_config(recipe).task == "segment"]
 # Channels of the finest level; the number of levels, which the patch depends on, stays.
 NARROW = 4
 NARROW_SWIN = 12
@@ -58,14 +64,17 @@ class TestEveryRecipe:
         build_augmentation(config)
         build_postprocessing(config, CONVENTIONS["brats2017"])
         model = config.model
-        check_patch_size(model.name, model.params, config.patch.size)
-        network = build_network(
-            model.name,
-            spatial_dims=model.spatial_dims,
-            in_channels=len(config.data.modalities),
-            out_channels=3,
-            params=model.params,
-        )
+        if recipe not in SEGMENTING:
+            network = build_classifier_network(config)
+        else:
+            check_patch_size(model.name, model.params, config.patch.size)
+            network = build_network(
+                model.name,
+                spatial_dims=model.spatial_dims,
+                in_channels=len(config.data.modalities),
+                out_channels=3,
+                params=model.params,
+            )
         assert sum(weight.numel() for weight in network.parameters()) > 10_000
 
 
@@ -115,7 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-@every_recipe
+@pytest.mark.parametrize("recipe", SEGMENTING)
 def test_it_trains_two_steps(recipe: str, folder: Path) -> None:
     config = shrunk(recipe, folder)
     result = brats3d.fit(config)

@@ -19,7 +19,11 @@ from brats3d.metrics import read_metrics_csv
 from brats3d.models import valid_patch_multiple
 from brats3d.training.checkpoints import read_checkpoint
 
-RECIPES = sorted(file.name for file in recipe_folder().glob("*.yaml"))
+RECIPES = [
+    name
+    for name in sorted(file.name for file in recipe_folder().glob("*.yaml"))
+    if load_config(name).task == "segment"
+]
 SHORTEST_SIDE = 32
 STEPS, BATCH = 2, 2
 # What stands in for the data of a recipe that names no layout, by its only modality.
