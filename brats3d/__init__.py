@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from brats3d.bundles.predict import predict as predict
     from brats3d.cases import Case as Case
     from brats3d.clusters.submit import submit as submit
+    from brats3d.config import AdaptConfig as AdaptConfig
     from brats3d.config import CrossvalConfig as CrossvalConfig
     from brats3d.config import EnsembleConfig as EnsembleConfig
     from brats3d.config import FitConfig as FitConfig
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from brats3d.inference.segmenter import Segmenter as Segmenter
     from brats3d.labels import LabelConvention as LabelConvention
     from brats3d.labels import Region as Region
+    from brats3d.workflows.adapt import adapt as adapt
     from brats3d.workflows.crossval import crossval as crossval
     from brats3d.workflows.ensemble import ensemble as ensemble
     from brats3d.workflows.evaluate import evaluate as evaluate
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES: Mapping[str, str] = MappingProxyType(
     {
+        "AdaptConfig": "config",
         "Brats3dError": "errors",
         "Case": "cases",
         "CrossvalConfig": "config",
@@ -62,6 +65,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Segmenter": "inference.segmenter",
         "SubmitConfig": "config",
         "SweepConfig": "config",
+        "adapt": "workflows.adapt",
         "crossval": "workflows.crossval",
         "discover": "data.discovery",
         "ensemble": "workflows.ensemble",

@@ -16,6 +16,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "crossval": "one run per fold, each case scored by the run that did not train on it",
         "sweep": "one run for each combination of settings, and one table of their scores",
         "submit": "a batch script that trains on a SLURM cluster, and requeues and resumes",
+        "adapt": "a run for another data set, by adversarial training without its labels",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
         "report": "figures of a run, and their numbers",

@@ -1,5 +1,11 @@
 """The composition root: the only place where configuration becomes objects."""
 
+from brats3d.assembly.adaptation import (
+    build_adaptation,
+    build_adaptation_trainer,
+    build_image_pairs,
+    build_pair_loader,
+)
 from brats3d.assembly.cases import (
     build_preprocessing,
     discover_cases,
@@ -40,6 +46,8 @@ __all__ = [
     "SHARDED",
     "Hardware",
     "augmentation_settings",
+    "build_adaptation",
+    "build_adaptation_trainer",
     "build_augmentation",
     "build_batch_augmentation",
     "build_classical_segmenter",
@@ -49,8 +57,10 @@ __all__ = [
     "build_classifier_network",
     "build_clock",
     "build_head",
+    "build_image_pairs",
     "build_module",
     "build_network",
+    "build_pair_loader",
     "build_postprocessing",
     "build_preprocessing",
     "build_refinement",

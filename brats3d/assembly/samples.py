@@ -42,7 +42,7 @@ def build_training_data(
     resident = reside(training, config.data.residency, _memories(config, device))
     on_device = any(isinstance(case, DeviceCase) for case in resident)
     return PatchDataModule(
-        _samples(config, resident, device if on_device else torch.device("cpu")),
+        build_samples(config, resident, device if on_device else torch.device("cpu")),
         validation,
         batch_size=patch.batch_size,
         samples_per_epoch=patch.per_epoch,
@@ -90,17 +90,23 @@ def build_validation_samples(config: FitConfig) -> Callable[[StoredCase], dict[s
     def samples_of(case: StoredCase) -> dict[str, Tensor]:
         import torch
 
-        samples = _samples(config, [case], torch.device("cpu"), changed=False)
+        samples = build_samples(config, [case], torch.device("cpu"), changed=False)
         drawn = [samples[number] for number in range(config.patch.batch_size)]
         return {name: torch.stack([sample[name] for sample in drawn]) for name in drawn[0]}
 
     return samples_of
 
 
-def _samples(
-    config: FitConfig, cases: Sequence[StoredCase], device: torch.device, *, changed: bool = True
+def build_samples(
+    config: FitConfig,
+    cases: Sequence[StoredCase],
+    device: torch.device | str = "cpu",
+    *,
+    changed: bool = True,
 ) -> PatchDataset | SliceDataset:
     """Random samples of cases, with random changes (or to be changed in batches) if ``changed``."""
+    import torch
+
     from brats3d.data.datasets import PatchDataset, SliceDataset
     from brats3d.transforms.batch_augmentation.deferring import defer
 
@@ -112,7 +118,7 @@ def _samples(
         "empty": config.patch.empty,
         "augmentation": changes,
         "seed": config.seed,
-        "device": device,
+        "device": torch.device(device),
     }
     if config.model.spatial_dims == 3:
         mixing = build_transplantation(config) if changed else None

@@ -159,7 +159,7 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
         "enable_model_summary": False,
         "use_distributed_sampler": False,
         "default_root_dir": run,
-        "logger": _loggers(run),
+        "logger": build_loggers(run),
         "callbacks": _callbacks(config, clock, run),
         "plugins": _plugins(),
     }
@@ -182,7 +182,8 @@ def _plugins() -> list[Any]:
     return [AtomicCheckpointIO(), *([] if environment is None else [environment])]
 
 
-def _loggers(run: Path) -> list[Logger]:
+def build_loggers(run: Path) -> list[Logger]:
+    """Loggers that write into the folder of a run."""
     from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
     # A part of its own for each session: the logger starts its file anew.

@@ -1,5 +1,6 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
+from brats3d.config.adapt import AdaptConfig
 from brats3d.config.benchmark import BenchmarkConfig
 from brats3d.config.classical import ClassicalConfig, load_classical_config
 from brats3d.config.crossval import CrossvalConfig
@@ -34,6 +35,7 @@ from brats3d.config.sweep import SweepConfig
 from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 
 __all__ = [
+    "AdaptConfig",
     "AugmentConfig",
     "BenchmarkConfig",
     "ClassicalConfig",

@@ -22,14 +22,14 @@ from brats3d.data.splits import Split
 from brats3d.data.store import PreparedStore, StoredCase
 from brats3d.errors import ConfigError, RunError, output_error
 from brats3d.files import write_json
-from brats3d.imaging import is_single_plane, read_volume
 from brats3d.labels import LabelConvention
-from brats3d.metrics import RegionRow, evaluate_case, summarise, write_metrics_csv
+from brats3d.metrics import RegionRow, summarise, write_metrics_csv
 from brats3d.training.group import TrainingGroup
 from brats3d.training.start_checks import check_batches
 from brats3d.workflows import finetuning
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
+from brats3d.workflows.held_out import score_cases
 from brats3d.workflows.phantom_sets import phantom_folder, phantom_layout
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.prepared_case import presence_in_store
@@ -335,24 +335,7 @@ def _score(
         convention,
         assembly.build_refinement(config, convention, machine.device),
     )
-    rows: list[RegionRow] = []
-    for case in cases:
-        assert case.label is not None
-        result = segmentation(case, case.convention)
-        with case.here(label_only=True):
-            voxels, _ = read_volume(case.label)
-        reference = case.convention.check(voxels, case.label)
-        axes = (..., 0) if is_single_plane(case.label) else ...
-        labels = result.labels[axes]
-        rows += evaluate_case(
-            case.convention.to_regions(labels),
-            case.convention.to_regions(reference[axes]),
-            spacing_mm=result.geometry.spacing_mm[: labels.ndim],
-            regions=convention.region_names,
-            case_id=case.case_id,
-        ).rows
-        logger.info("scored %s", case.case_id)
-    return rows
+    return score_cases(segmentation, cases)
 
 
 def _lightning() -> Any:

@@ -31,17 +31,19 @@ def prepare_cases(
     jobs: int | None = None,
     *,
     verify: bool = False,
+    labelled: bool = True,
 ) -> list[StoredCase]:
-    """Return the prepared form of labelled cases, preparing those the store does not have.
+    """Return the prepared form of cases, preparing those the store does not have.
 
     Other processes may do the same at the same time: cases are then shared out between them.
 
     Args:
-        cases: Cases with a label map.
+        cases: Cases.
         preprocessing: Settings.
         store: Where prepared cases are kept.
         jobs: Cases at a time; None: as many as cores and free memory allow.
         verify: Whether to read what is prepared already in full, and prepare what is damaged anew.
+        labelled: Whether each must have a label map.
 
     Raises:
         ConfigError: Less than one case at a time.
@@ -50,7 +52,7 @@ def prepare_cases(
     """
     at_once = _at_once(jobs)
     for case in cases:
-        case.require(preprocessing.modalities, label=True)
+        case.require(preprocessing.modalities, label=labelled)
     store.sweep()
     found: dict[str, StoredCase] = {}
     waiting = []
