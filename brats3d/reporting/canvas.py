@@ -76,15 +76,17 @@ class Drawing:
         return entry
 
 
-def new_figure(width_in: float, height_in: float, *, layout: str = "constrained") -> Figure:
+def new_figure(width_in: float, height_in: float, *, arranged: bool = True) -> Figure:
     """Make an empty figure.
 
     Args:
         width_in: Width in inches.
         height_in: Height in inches.
-        layout: Who finds the places of what is in it: matplotlib (``constrained``), or the caller (``none``).
+        arranged: Whether matplotlib finds the places of what is in it; else the caller does.
     """
-    figure = Figure(figsize=(width_in, height_in), dpi=DOTS_PER_INCH, layout=layout)
+    figure = Figure(
+        figsize=(width_in, height_in), dpi=DOTS_PER_INCH, layout="constrained" if arranged else None
+    )
     FigureCanvasAgg(figure)
     return figure
 

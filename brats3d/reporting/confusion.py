@@ -80,7 +80,7 @@ def _square(classes: int, letters: int) -> tuple[Figure, Axes, Axes]:
     side = _CELL_IN * classes
     left, bottom = 0.45 + 0.085 * letters, 0.55
     width, height = left + side + 0.9, bottom + side + 0.35
-    figure = new_figure(width, height, layout="none")
+    figure = new_figure(width, height, arranged=False)
     axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
     scale = figure.add_axes(((left + side + 0.12) / width, bottom / height, 0.15 / width, side / height))
     return figure, axes, scale

@@ -99,7 +99,7 @@ def _figure(across: int, down: int) -> Figure:
     """Empty figure with fixed room around each panel: to look for it takes longer than all the rest."""
     width, height = 3.1 * across, 2.4 * down + 0.35
     gap_across, gap_down = 0.6, 0.7
-    figure = new_figure(width, height, layout="none")
+    figure = new_figure(width, height, arranged=False)
     left, right, bottom, top = 0.55, width - 0.1, 0.45, height - 0.65
     figure.subplots_adjust(
         left / width,
