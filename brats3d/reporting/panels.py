@@ -14,7 +14,9 @@ from brats3d.reporting.blending import Picture
 from brats3d.reporting.case import ReportedCase
 from brats3d.reporting.views import Plane
 
-CONVENTION_NOTE = "Radiological convention: R is the patient's right."
+CONVENTION_NOTE = (
+    "Radiological convention: R is the patient's right. Slices count to the right, to the front and upwards."
+)
 
 
 def cut(case: ReportedCase, volume: NDArray[np.generic], plane: Plane, index: int) -> NDArray[np.generic]:
