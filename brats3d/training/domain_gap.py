@@ -70,11 +70,15 @@ class SmallestGap(Callback):
         """Measure the gap again."""
         self._look(trainer, pl_module)
 
-    def _look(self, trainer: Trainer, module: AdversarialAdaptation) -> None:
-        gap = domain_gap(
+    def measured(self, module: AdversarialAdaptation) -> float:
+        """Return the gap as it is now."""
+        return domain_gap(
             self._features(module, module.source, self.source),
             self._features(module, module.network, self.target),
         )
+
+    def _look(self, trainer: Trainer, module: AdversarialAdaptation) -> None:
+        gap = self.measured(module)
         self.gaps.append(gap)
         right, module.right = module.right, []
         share = "" if not right else f", discriminator right in {sum(right) / len(right):.2f}"

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from brats3d import assembly
 from brats3d.cases import Case
 from brats3d.config import AdaptConfig, DataConfig, FitConfig, SplitConfig, with_absolute_paths
@@ -19,7 +17,7 @@ from brats3d.errors import ConfigError, DataError
 from brats3d.files import write_json
 from brats3d.metrics import RegionRow, summarise, write_metrics_csv
 from brats3d.workflows import finetuning
-from brats3d.workflows.fit import find_cases
+from brats3d.workflows.fit import find_cases, quiet_lightning
 from brats3d.workflows.held_out import score_cases
 from brats3d.workflows.loading import load_segmentation, load_weights
 from brats3d.workflows.preparation import prepare_cases, store_folder
@@ -71,7 +69,7 @@ def adapt(config: AdaptConfig) -> AdaptResult:
     chosen = [known[name] for name in split.train]
     prepared = prepare_cases(source, preprocessing, store)
     pools = prepared, prepare_cases(chosen, preprocessing, store, labelled=False)
-    torch.manual_seed(config.seed)
+    quiet_lightning().seed_everything(config.seed, verbose=False)
     run.begin(target, split=split, layout=found.layout, convention=origin.convention())
     try:
         gaps = _train(config, target, origin, run, pools)

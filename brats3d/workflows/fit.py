@@ -101,7 +101,7 @@ def _fit(config: FitConfig, group: TrainingGroup, started_at: float) -> FitResul
         raise ConfigError("only a run can be extended", where="extend", remedy="name it with --resume RUN")
     initial, config = (None, config) if resumed else finetuning.opened(config)
     assembly.check_settings(config)
-    pl = _lightning()
+    pl = quiet_lightning()
     follows = group.follows
     run = resumed or (RunFolder.joined(config) if follows else RunFolder.new(config, anew=by_name))
     group.run, group.discard = run.path, run.discard_unless_resumable
@@ -338,7 +338,7 @@ def _score(
     return score_cases(segmentation, cases)
 
 
-def _lightning() -> Any:
+def quiet_lightning() -> Any:
     """Import Lightning and keep its notices, which say nothing to a user, out of the output."""
     import pytorch_lightning as pl
 
