@@ -24,7 +24,7 @@ from brats3d.bundles.weights import require_onnx, write_onnx, write_state, write
 from brats3d.config import ExportConfig
 from brats3d.errors import ConfigError, OutputError, output_error
 from brats3d.files import make_folder, write_json, write_text
-from brats3d.workflows.loading import load_segmentation, load_weights
+from brats3d.workflows.loading import check_segments, load_segmentation, load_weights
 from brats3d.workflows.runs import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,16 @@ def export(config: ExportConfig) -> Path:
         MissingExtraError: ONNX is asked for and not installed.
         OutputError: The output exists, or cannot be written.
     """
+    if config.gate is not None:
+        raise ConfigError(
+            "a bundle has no gate yet, and would not say what predict says with one",
+            where="gate",
+            got=config.gate,
+            remedy="export the run alone, or predict with both: brats3d predict --run RUN --gate GATE",
+        )
     runs = _runs(config)
+    for run in runs:
+        check_segments(run)
     if config.onnx:
         require_onnx()
     source = BundleSource.of(runs[0]) if len(runs) == 1 else BundleSource.of_ensemble(runs)

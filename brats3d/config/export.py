@@ -13,6 +13,8 @@ class ExportConfig:
     """Run folder, such as runs/NAME."""
     ensemble: tuple[str, ...] = ()
     """Instead of a run: run folders whose probabilities the bundle averages, as predict does."""
+    gate: str | None = None
+    """Refused: a bundle has no place for a classifier before the network yet."""
     output: str | None = None
     """Folder of the bundle; by default bundles/NAME. It must not exist."""
     checkpoint: str = "best"

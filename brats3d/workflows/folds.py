@@ -64,6 +64,7 @@ def training_settings(config: CrossvalConfig) -> FitConfig:
     share = launched_share()
     look_up(PROFILES, config.profile, "profile")
     refused = (
+        ("task", config.task, config.task != "segment", "cross-validate networks that segment"),
         ("name", config.name, config.name is None, "name the runs: --name NAME makes NAME-fold0 and so on"),
         ("resume", config.resume, config.resume is not None, "leave it out: what is not finished is resumed"),
         ("extend", config.extend, config.extend is not None, "extend the runs of the folds"),

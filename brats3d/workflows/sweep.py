@@ -10,6 +10,7 @@ from pathlib import Path
 
 from brats3d import assembly
 from brats3d.config import SweepConfig
+from brats3d.errors import ConfigError
 from brats3d.files import write_text
 from brats3d.workflows.fit import find_cases
 from brats3d.workflows.folds import is_finished, run_of, train_fold
@@ -68,6 +69,13 @@ def _check(variant: Variant) -> None:
         Brats3dError: A setting or the data.
     """
     config = variant.config
+    if config.task == assembly.CLASSIFY:
+        raise ConfigError(
+            "runs are compared by the Dice of their segmentations",
+            where="task",
+            got=config.task,
+            remedy="train classifiers one by one, with `brats3d fit`",
+        )
     assembly.check_settings(config)
     found = find_cases(config)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)

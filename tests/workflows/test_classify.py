@@ -14,11 +14,22 @@ import numpy as np
 import pytest
 
 from brats3d.__main__ import main
-from brats3d.config import FitConfig, PredictConfig, load_config
+from brats3d.bundles.export import export
+from brats3d.bundles.predict import predict as predict_with_bundle
+from brats3d.config import (
+    CrossvalConfig,
+    ExportConfig,
+    FitConfig,
+    PredictConfig,
+    SweepConfig,
+    load_config,
+)
 from brats3d.errors import ConfigError, DataError, RunError
 from brats3d.training.checkpoints import read_checkpoint
+from brats3d.workflows.crossval import crossval
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.predict import predict
+from brats3d.workflows.sweep import sweep
 
 MakeConfig = Callable[..., FitConfig]
 TINY = {"patch": 4, "hidden_size": 8, "layers": 1, "heads": 2, "positions": 4}
@@ -161,6 +172,13 @@ class TestTraining:
 
 
 class TestWhatCannotBeTrained:
+    def test_by_the_verbs_that_compare_segmentations(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="task"):
+            crossval(CrossvalConfig(task="classify", folder=str(tmp_path)))
+        with pytest.raises(ConfigError, match="task"):
+            sweep(SweepConfig(task="classify", name="s", grid={"optim.lr": [0.1, 0.2]}, folder=str(tmp_path)))
+        assert not any(tmp_path.iterdir())
+
     @pytest.mark.parametrize(
         ("overrides", "named"),
         [
@@ -322,6 +340,16 @@ class TestGate:
             predict(PredictConfig(run=(str(gate.run),), input=str(tmp_path)))
         with pytest.raises(ConfigError, match="a gate is a classifier"):
             predict(PredictConfig(run=(str(behind.run),), gate=str(behind.run), input=str(tmp_path)))
+
+    def test_bundles_have_no_gate(self, gate: FitResult, behind: FitResult, tmp_path: Path) -> None:
+        output = tmp_path / "bundle"
+        with pytest.raises(ConfigError, match="has no gate"):
+            export(ExportConfig(run=str(behind.run), gate=str(gate.run), output=str(output)))
+        with pytest.raises(ConfigError, match="a classifier cannot segment"):
+            export(ExportConfig(run=str(gate.run), output=str(output)))
+        with pytest.raises(ConfigError, match="cannot be put behind a gate"):
+            predict_with_bundle(PredictConfig(bundle=str(output), gate=str(gate.run), input="x"))
+        assert not output.exists()
 
     def test_a_gate_stands_before_a_run(self, gate: FitResult) -> None:
         with pytest.raises(ConfigError, match="a gate stands before runs"):
