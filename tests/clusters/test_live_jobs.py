@@ -17,6 +17,7 @@ from brats3d.config import SubmitConfig
 from brats3d.data.phantom import write_phantoms
 from brats3d.training.checkpoints import read_checkpoint
 
+PATIENCE_S = 300
 EPOCHS = 40
 TRAINING = {
     "data": {"workers": 1},
@@ -57,18 +58,18 @@ def test_a_training_on_two_nodes_survives_preemption_and_the_signal_of_its_limit
     run, log = folder / "runs" / "tiny", folder / f"tiny-{number}.log"
     last = run / "checkpoints" / "last.ckpt"
 
-    cluster.wait_until(last.exists, 60, log)
+    cluster.wait_until(last.exists, PATIENCE_S, log)
     urgent = cluster.call("sbatch", "--parsable", "-p", "high", "-N2", "-o", "/dev/null", "--wrap", "sleep 1")
-    cluster.wait_until(lambda: cluster.about(number).get("Restarts") == "1", 40, log)
-    cluster.wait_until(lambda: cluster.about(urgent)["JobState"] == "COMPLETED", 40, log)
+    cluster.wait_until(lambda: cluster.about(number).get("Restarts") == "1", PATIENCE_S, log)
+    cluster.wait_until(lambda: cluster.about(urgent)["JobState"] == "COMPLETED", PATIENCE_S, log)
     assert read_checkpoint(last)["epoch"] < EPOCHS - 1
 
-    cluster.wait_until(lambda: (run / "logs" / "csv" / "part-1" / "metrics.csv").exists(), 60, log)
+    cluster.wait_until(lambda: (run / "logs" / "csv" / "part-1" / "metrics.csv").exists(), PATIENCE_S, log)
     cluster.call("scancel", "--signal=USR1", number)
-    cluster.wait_until(lambda: cluster.about(number).get("Restarts") == "2", 30, log)
+    cluster.wait_until(lambda: cluster.about(number).get("Restarts") == "2", PATIENCE_S, log)
     assert read_checkpoint(last)["epoch"] < EPOCHS - 1
 
-    cluster.wait_until(lambda: cluster.about(number)["JobState"] == "COMPLETED", 90, log)
+    cluster.wait_until(lambda: cluster.about(number)["JobState"] == "COMPLETED", PATIENCE_S, log)
     said = log.read_text()
     assert "interrupted (SIGTERM)" in said
     assert "interrupted (SIGUSR1)" in said

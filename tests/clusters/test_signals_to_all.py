@@ -11,6 +11,7 @@ from pathlib import Path
 
 from brats3d.data.phantom import write_phantoms
 
+PATIENCE_S = 300
 OPTIONS = (
     "--name run --data.root data --data.workers 1 --split.val 1 --split.test 1 --patch.size 16,16,16 "
     "--patch.batch_size 1 --patch.per_epoch 4 --model.params.filters [4,8] --trainer.max_epochs 5000 "
@@ -31,12 +32,12 @@ def interrupted(words: list[str], sign: Path, number: int, folder: Path) -> tupl
         start_new_session=True,
     ) as training:
         try:
-            latest = time.monotonic() + 60
+            latest = time.monotonic() + PATIENCE_S
             while not sign.exists() and training.poll() is None and time.monotonic() < latest:
                 time.sleep(0.1)
             if training.poll() is None:
                 os.killpg(training.pid, number)
-            said = training.communicate(timeout=30)[1]
+            said = training.communicate(timeout=PATIENCE_S)[1]
         finally:
             training.kill()
     return training.returncode, said

@@ -290,7 +290,7 @@ class TestInterruptions:
     ) -> None:
         processes = [fetching_process(phantoms, cache, tmp_path / "log") for _ in range(2)]
         for process in processes:
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=300)
             assert process.returncode == 0, said
         names = (tmp_path / "log").read_text().split()
         assert len(names) == len(set(names)) == 3 * FILES_OF_A_CASE
@@ -308,7 +308,7 @@ class TestInterruptions:
         cache.sweep()
         assert not list(cache.folder.iterdir())
         process = fetching_process(phantoms, cache, tmp_path / "log")
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
         assert process.returncode == 0
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from brats3d.data.phantom import write_phantoms
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 PROGRAM = Path(__file__).with_name("faulty_fit.py")
 OPTIONS = (
     "--data.workers 0 --split.val 1 --split.test 1 --patch.size 16,16,16 --patch.batch_size 1 "

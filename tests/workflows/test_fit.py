@@ -28,7 +28,7 @@ from brats3d.workflows.runs import RunFolder
 
 MakeConfig = Callable[..., FitConfig]
 Logged = Callable[[Path, str], dict[int, float]]
-DEADLINE_S = 120.0
+DEADLINE_S = 300.0
 
 
 # What a run holds
