@@ -67,6 +67,7 @@ class TestHelp:
             "evaluate": config.EvaluateConfig,
             "extract": config.ExtractConfig,
             "report": config.ReportConfig,
+            "adapt": config.AdaptConfig,
             "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
             "submit": config.SubmitConfig,

@@ -73,7 +73,7 @@ def source_run(folder: Path, seed: int) -> Path:
     return folder / "runs" / name
 
 
-def adapted_run(folder: Path, source: Path, target: str, seed: int, steps: int = 75) -> Path:
+def adapted_run(folder: Path, source: Path, target: str, seed: int, steps: int = 60) -> Path:
     """Adapt a run to the data set ``target``."""
     return adapt(
         AdaptConfig(
@@ -84,6 +84,8 @@ def adapted_run(folder: Path, source: Path, target: str, seed: int, steps: int =
             test=HELD_OUT,
             seed=seed,
             steps=steps,
+            check_every_n_steps=20,
+            batch_size=2,
             accelerator="cpu",
         )
     ).run
@@ -108,7 +110,7 @@ def fine_tuned_run(folder: Path, source: Path, adapted: Path, seed: int) -> Path
         init=str(source),
         data__root=str(few),
         split__csv=str(table),
-        trainer__max_epochs=4,
+        trainer__max_epochs=3,
         trainer__accelerator="cpu",
     )
     return fit(config).run
