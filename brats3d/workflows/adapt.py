@@ -17,11 +17,12 @@ from brats3d.errors import ConfigError, DataError
 from brats3d.files import write_json
 from brats3d.metrics import RegionRow, summarise, write_metrics_csv
 from brats3d.workflows import finetuning
-from brats3d.workflows.fit import find_cases, quiet_lightning
+from brats3d.workflows.fit import quiet_lightning
 from brats3d.workflows.held_out import score_cases
 from brats3d.workflows.loading import load_segmentation, load_weights
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.runs import RunFolder
+from brats3d.workflows.training_cases import find_cases
 
 logger = logging.getLogger(__name__)
 _LOOKED_AT = 16
@@ -206,7 +207,10 @@ def _train(
     trainer = assembly.build_adaptation_trainer(
         machine, run.path, epochs=config.steps // every, callbacks=[watch]
     )
-    trainer.fit(module, loader)
+    try:
+        trainer.fit(module, loader)
+    except SystemExit as error:  # Lightning's answer to an interruption
+        raise KeyboardInterrupt from error
     logger.info("kept the weights of step %d, gap %.3f", watch.best * every, watch.gaps[watch.best])
     return tuple(watch.gaps)
 

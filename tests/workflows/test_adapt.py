@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from brats3d.bundles.predict import predict
-from brats3d.config import AdaptConfig, PredictConfig, load_config
+from brats3d.config import AdaptConfig, FitConfig, PredictConfig, load_config
 from brats3d.data.phantom import write_phantoms
 from brats3d.errors import Brats3dError, RunError
 from brats3d.training.checkpoints import read_checkpoint
@@ -92,6 +92,19 @@ def test_it_is_a_run_like_any_other(adapted: AdaptResult, target_set: Path, tmp_
         trainer__accelerator="cpu",
     )
     assert fit(tuning).before == ()
+
+
+def test_networks_of_slices_are_adapted_too(
+    fit_config: Callable[..., FitConfig],
+    settings: Callable[..., AdaptConfig],
+    target_set: Path,
+    tmp_path: Path,
+) -> None:
+    slices = {"model__spatial_dims": 2, "patch__size": [16, 16], "model__head": "softmax"}
+    source = fit(fit_config(tmp_path, "slices", split__test=0, trainer__max_epochs=1, **slices)).run
+    done = adapt(replace(settings(target_set, tmp_path), run=str(source), steps=2, name="adapted"))
+    assert len(done.gaps) == 2
+    assert {row.region for row in done.after} == {"ET", "TC", "WT"}
 
 
 def test_labels_of_the_target_make_no_difference(
