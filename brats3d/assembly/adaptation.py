@@ -73,10 +73,9 @@ def build_image_pairs(
     """
     from brats3d.data.unlabelled import ImagePairs, UnlabelledCase
 
-    probabilities = [
-        item.name for item in dataclasses.fields(AugmentConfig) if item.name.endswith("_probability")
-    ]
-    still = dataclasses.replace(config.augment, where="sample", **dict.fromkeys(probabilities, 0.0))
+    settings = [item.name for item in dataclasses.fields(AugmentConfig)]
+    off: dict[str, Any] = {name: 0.0 for name in settings if name.endswith("_probability")}
+    still = dataclasses.replace(config.augment, where="sample", **off)
     mirrored = dataclasses.replace(still, flip_probability=config.augment.flip_probability)
     blind = dataclasses.replace(
         config,

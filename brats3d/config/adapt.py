@@ -32,9 +32,9 @@ class AdaptConfig:
     """Seed of the split, the discriminator and the patches."""
     steps: int = 300
     """Most steps of discriminator and encoder."""
-    check_every_n_steps: int = 25
+    check_every_n_steps: int = 10
     """Steps between two looks at the distance of the two data sets."""
-    patience: int = 4
+    patience: int = 10
     """Looks in a row without a smaller distance after which the adaptation ends."""
     lr: float = 3e-4
     """Learning rate of the encoder."""
