@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from brats3d.config import FitConfig
 from brats3d.training.checkpoints import read_checkpoint
 from brats3d.workflows.fit import fit
 
-KILLS = 20
 DEADLINE_S = 400.0
 
 
@@ -23,10 +23,13 @@ def train(config: FitConfig) -> None:
     fit(config)
 
 
-def test_killed_at_random_moments(tmp_path: Path, fit_config: Callable[..., FitConfig]) -> None:
+@pytest.mark.parametrize(("kills", "epochs"), [(5, 6), pytest.param(20, 30, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(
+    tmp_path: Path, fit_config: Callable[..., FitConfig], kills: int, epochs: int
+) -> None:
     shared = {
-        "trainer__max_epochs": 30,
-        "trainer__check_val_every_n_epoch": 10,
+        "trainer__max_epochs": epochs,
+        "trainer__check_val_every_n_epoch": epochs // 3,
         "trainer__checkpoint_every_n_minutes": 0.0,  # after every step
         "trainer__deterministic": True,
         "patch__per_epoch": 40,
@@ -41,7 +44,7 @@ def test_killed_at_random_moments(tmp_path: Path, fit_config: Callable[..., FitC
     uninterrupted.join(DEADLINE_S)
     assert uninterrupted.exitcode == 0
 
-    kills, ends_at = 0, time.monotonic() + DEADLINE_S
+    killed, ends_at = 0, time.monotonic() + DEADLINE_S
     finished = run / "metrics.csv"
     while not finished.exists():
         assert time.monotonic() < ends_at
@@ -52,12 +55,12 @@ def test_killed_at_random_moments(tmp_path: Path, fit_config: Callable[..., FitC
         process.start()
         while process.is_alive() and not (last.exists() and last.stat().st_mtime_ns != before):
             time.sleep(0.002)
-        if kills < KILLS:
+        if killed < kills:
             process.join(chance.uniform(0.0, 0.15))
             process.kill()
-            kills += 1
+            killed += 1
         process.join(DEADLINE_S)
-    assert kills == KILLS, "the training was over before it had been killed often enough"
+    assert killed == kills, "the training was over before it had been killed often enough"
     for name in ("best.ckpt", "last.ckpt"):
         one, two = (read_checkpoint(tmp_path / part / f"checkpoints/{name}") for part in ("whole", "parts"))
         assert one["global_step"] == two["global_step"]
