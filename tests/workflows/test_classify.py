@@ -363,3 +363,36 @@ class TestGate:
         path.unlink() if content is None else path.write_text(content)
         with pytest.raises(RunError, match="threshold"):
             predict(PredictConfig(run=(str(behind.run),), gate=str(half_open), input=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "params", "side"),
+    [
+        ("resnet50_gate.yaml", {"width": 2, "hidden": 8}, 64),
+        ("vit_gate.yaml", {"hidden_size": 12, "layers": 1}, 32),
+    ],
+)
+def test_recipes_of_gates_train(
+    recipe: str, params: dict[str, Any], side: int, phantom_set: Path, tmp_path: Path
+) -> None:
+    made = load_config(recipe)
+    config = load_config(
+        recipe,
+        name="gate",
+        folder=str(tmp_path),
+        data__root=str(phantom_set),
+        data__workers=0,
+        model__params=dict(made.model.params) | params,
+        patch__size=[side, side],
+        patch__batch_size=4,
+        patch__per_epoch=8,
+        split__val=2,
+        split__test=1,
+        trainer__max_epochs=1,
+        trainer__accelerator="cpu",
+    )
+    result = fit(config)
+    assert load_config(result.run / "config.yaml") == config
+    checkpoint = read_checkpoint(result.run / "checkpoints" / "best.ckpt")
+    assert checkpoint["global_step"] == 2
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
