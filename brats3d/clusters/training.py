@@ -59,7 +59,7 @@ def fold_count(training: FitConfig) -> int:
 
 
 def _site_count(training: FitConfig) -> int:
-    from brats3d.workflows.fit import find_cases
+    from brats3d.workflows.training_cases import find_cases
 
     assert training.split.sites is not None
     cases = find_cases(training).cases

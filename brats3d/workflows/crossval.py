@@ -16,7 +16,6 @@ from brats3d.files import write_json, write_text
 from brats3d.metrics import PROFILES, RegionRow, summarise, write_metrics_csv
 from brats3d.postprocessing import Postprocessing
 from brats3d.workflows.crossval_report import folds_as_dict, format_folds, format_gain
-from brats3d.workflows.fit import find_cases
 from brats3d.workflows.folds import (
     fold_settings,
     held_out_cases,
@@ -29,6 +28,7 @@ from brats3d.workflows.out_of_fold import read_case
 from brats3d.workflows.predict_out_of_fold import predict_out_of_fold
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.selection import CandidateScores, Selection, rules_as_dict, select_rules
+from brats3d.workflows.training_cases import find_cases
 
 logger = logging.getLogger(__name__)
 

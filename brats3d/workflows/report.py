@@ -27,12 +27,12 @@ from brats3d.reporting import (
     read_training_log,
     write_index,
 )
-from brats3d.workflows.fit import find_cases
 from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.messages import progress_over
 from brats3d.workflows.reported_cases import choose_cases, find_chosen, reported_case
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.staging import staged
+from brats3d.workflows.training_cases import find_cases
 from brats3d.workflows.training_curves import FIGURES, log_folder
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from brats3d import assembly
 from brats3d.config import SweepConfig
 from brats3d.errors import ConfigError
 from brats3d.files import write_text
-from brats3d.workflows.fit import find_cases
 from brats3d.workflows.folds import is_finished, run_of, train_fold
 from brats3d.workflows.sweep_report import VariantScores, format_variants, read_scores, variants_csv
+from brats3d.workflows.training_cases import find_cases
 from brats3d.workflows.variants import Variant, variants_of
 
 logger = logging.getLogger(__name__)
