@@ -93,7 +93,7 @@ def _prepare_here(
         found = store.find(case.case_id, key)
         here = found is None
         if found is None:
-            prepared = preprocessing.prepare(case, with_label=True)
+            prepared = preprocessing.prepare(case, with_label=case.label is not None)
             if origin.states() != states:
                 raise DataError(
                     "a file changed while it was prepared",
