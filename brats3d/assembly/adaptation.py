@@ -36,6 +36,9 @@ def build_adaptation(
 ) -> AdversarialAdaptation:
     """Adversarial adaptation of a trained network, on its output: the maps of region probabilities.
 
+    Not on the coarsest features, which the skips of a U-Net pass by: the output depends on all levels of
+    the encoder, looks alike in both data sets whatever the scanner, and every network has one.
+
     Args:
         config: Configuration of the run.
         source: Its trained network.
