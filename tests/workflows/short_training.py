@@ -34,13 +34,13 @@ _SETTINGS: Mapping[str, Any] = {
     "data__workers": 0,
     "split__val": 1,
     "split__test": 3,
-    "patch__size": [32, 32, 32],
+    "patch__size": [24, 24, 24],
     "patch__per_epoch": 32,
-    "model__params": {"filters": [8, 16, 32]},
+    "model__params": {"filters": [8, 16]},
     "optim__lr": 0.02,
     "trainer__accelerator": "cpu",
-    "trainer__max_epochs": 8,
-    "trainer__check_val_every_n_epoch": 8,
+    "trainer__max_epochs": 6,
+    "trainer__check_val_every_n_epoch": 6,
 }
 
 
@@ -58,7 +58,7 @@ class Course:
 
 
 def train(folder: Path, seed: int, **settings: Any) -> Course:
-    """Train for eight epochs of sixteen steps; takes some seconds."""
+    """Train for six epochs of sixteen steps; takes some seconds."""
     name = f"seed{seed}"
     config = load_config(None, name=name, folder=str(folder), seed=seed, **{**_SETTINGS, **PLAIN, **settings})
     result = fit(config)
