@@ -37,3 +37,9 @@ def package_logger() -> Iterator[None]:
     yield
     package.handlers, package.propagate = handlers, propagate
     package.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def no_run_to_join() -> None:
+    """Takes away the run that a training in this process offered to processes it might start."""
+    os.environ.pop("BRATS3D_LED_RUN", None)
