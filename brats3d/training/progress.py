@@ -14,6 +14,8 @@ from brats3d.training.clock import Clock
 
 logger = logging.getLogger(__name__)
 _REFRESH_S = 0.5
+_QUIET_S = 60.0
+"""After how long without a line the end of an epoch is told."""
 
 
 class TrainingProgress(Callback):
@@ -36,6 +38,7 @@ class TrainingProgress(Callback):
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._shown_at = 0.0
+        self._told_at = time.monotonic()
         self._loss = float("nan")
         self._dice = float("nan")
         self._under_way = False
@@ -87,6 +90,8 @@ class TrainingProgress(Callback):
         if loss is not None:
             self._loss = float(loss)
         self._show(trainer)
+        if self._progress is None and trainer.is_global_zero and time.monotonic() - self._told_at > _QUIET_S:
+            self._tell(f"epoch {trainer.current_epoch + 1}: loss {self._loss:.3f}, {self._rate()}")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what the validation gave (at the end of its epoch the metrics are still the last ones)."""
@@ -102,7 +107,10 @@ class TrainingProgress(Callback):
             for name, value in sorted(trainer.callback_metrics.items())
             if name.startswith("val/dice_")
         )
-        line = f"epoch {trainer.current_epoch + 1}: {self._text()}, validation Dice {regions}"
+        self._tell(f"epoch {trainer.current_epoch + 1}: {self._text()}, validation Dice {regions}")
+
+    def _tell(self, line: str) -> None:
+        self._told_at = time.monotonic()
         if self._progress is not None:
             self._progress.console.print(line, highlight=False)
         else:
@@ -121,7 +129,10 @@ class TrainingProgress(Callback):
         return self._samples / self._training_s if self._training_s else 0.0
 
     def _text(self) -> str:
-        return f"loss {self._loss:.3f}, Dice {self._dice:.3f}, {self.samples_per_second():.2f} patches/s"
+        return f"loss {self._loss:.3f}, Dice {self._dice:.3f}, {self._rate()}"
+
+    def _rate(self) -> str:
+        return f"{self.samples_per_second():.2f} patches/s"
 
     def _show(self, trainer: Trainer) -> None:
         if self._progress is None or self._task is None:

@@ -27,7 +27,7 @@ from brats3d.workflows.beginning import Beginning, begin
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
 from brats3d.workflows.held_out import score_cases
-from brats3d.workflows.runs import RunFolder
+from brats3d.workflows.runs import RunFolder, invite_no_more
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.training_cases import PARTS, TrainingCases, choose_cases
 from brats3d.workflows.training_curves import draw_training_curves
@@ -76,8 +76,11 @@ def fit(config: FitConfig | None = None) -> FitResult:
     """
     started_at = time.monotonic()
     config = with_absolute_paths(config or FitConfig())
-    with TrainingGroup.joined(config.trainer.num_nodes, config.trainer.devices) as group:
-        return _fit(config, group, started_at)
+    try:
+        with TrainingGroup.joined(config.trainer.num_nodes, config.trainer.devices) as group:
+            return _fit(config, group, started_at)
+    finally:
+        invite_no_more()
 
 
 def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from brats3d import assembly
-from brats3d.config import FitConfig
-from brats3d.errors import ConfigError, RunError
+from brats3d.errors import ConfigError
+from brats3d.inference.classifying import Classifier
 from brats3d.inference.gated import GateDecision, GatedSegmenter
 from brats3d.transforms.preprocessing import PreparedCase
-from brats3d.workflows.classify import GATE
+from brats3d.workflows.gate_loading import build_gate, check_agrees, read_threshold
 from brats3d.workflows.loading import load_weights
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.segmentation import CaseSegmentation, PredictedCase
@@ -30,7 +29,7 @@ class GatedSegmentation(CaseSegmentation):
 
     Attributes:
         gate: The gate with what is behind it; the same as ``segmenter``.
-        gate_run: Folder of the classifier's run.
+        gate_run: Folder of the classifier's run, or file of its weights in a bundle.
         records: What the gate decided about each case so far, for JSON.
     """
 
@@ -115,79 +114,27 @@ def behind_gate(
             expected="a run that was trained with task: classify",
         )
     for other in runs:
-        _check_agrees(run.path, config, other)
+        check_agrees(config, run.path, other.config(), other.path)
     threshold = read_threshold(run)
+    classifier = build_gate(
+        config, lambda network: load_weights(network, run.checkpoint()), accelerator=accelerator
+    )
+    return put_before(segmentation, classifier, threshold, run.path)
+
+
+def put_before(
+    segmentation: CaseSegmentation, classifier: Classifier, threshold: float, gate_run: Path
+) -> GatedSegmentation:
+    """Put a classifier that agrees with a segmentation before it.
+
+    Args:
+        segmentation: The segmentation.
+        classifier: Judges what it sees.
+        threshold: Confidence from which something is segmented.
+        gate_run: Where the classifier is from, see :class:`GatedSegmentation`.
+    """
     segmenter = GatedSegmenter(
-        _classifier(run, config, accelerator),
-        segmentation.segmenter,
-        threshold,
-        regions=len(segmentation.convention.region_names),
+        classifier, segmentation.segmenter, threshold, regions=len(segmentation.convention.region_names)
     )
     kept = {part.name: getattr(segmentation, part.name) for part in fields(CaseSegmentation)}
-    return GatedSegmentation(**{**kept, "segmenter": segmenter}, gate=segmenter, gate_run=run.path)
-
-
-def read_threshold(run: RunFolder) -> float:
-    """Confidence from which the run's classifier lets an image through.
-
-    Raises:
-        RunError: The training has not come to its end, or the file is torn.
-    """
-    path = run.path / GATE
-    try:
-        threshold = float(json.loads(path.read_text(encoding="utf-8"))["threshold"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            "the run has no threshold for a gate",
-            where=path,
-            got=type(error).__name__,
-            expected="the file that the end of its training writes",
-            remedy=f"let the training come to its end: brats3d fit --resume {run.path}",
-        ) from error
-    if not 0 <= threshold <= 1:
-        raise RunError("not a threshold", where=path, got=threshold, expected="a number from 0 to 1")
-    return threshold
-
-
-def _classifier(run: RunFolder, config: FitConfig, accelerator: str) -> Any:
-    from brats3d.models import lay_out
-
-    network = assembly.build_classifier_network(config)
-    load_weights(network, run.checkpoint())
-    machine = assembly.hardware(accelerator, "auto")
-    if (machine.device, config.trainer.precision) != ("cpu", "16-mixed"):
-        machine = assembly.hardware(accelerator, config.trainer.precision)
-    lay_out(network, config.model.spatial_dims, device=machine.device)
-    return assembly.build_classifier(config, network.to(machine.device).eval(), machine.inference)
-
-
-def _check_agrees(path: Path, gate: FitConfig, run: RunFolder) -> None:
-    """Check that a gate and what is behind it see the same.
-
-    Raises:
-        ConfigError: They do not.
-    """
-    seen, behind = _seen(gate), _seen(run.config())
-    if assembly.slice_axis(gate) is None:  # whole cases are skipped, whatever sees the others
-        del seen["slices"], behind["slices"]
-    for name in dict.fromkeys([*seen, *behind]):
-        own, other = seen.get(name), behind.get(name)
-        if own != other:
-            raise ConfigError(
-                f"the gate and the segmentation differ in {name}",
-                where=path,
-                got=own,
-                expected=f"{other}, as in {run.path}",
-                remedy="train the gate with these settings of the segmentation",
-            )
-
-
-def _seen(config: FitConfig) -> dict[str, Any]:
-    """What a network sees of a case."""
-    slices = f"{config.slices.axis} slices" if config.model.spatial_dims == 2 else "volumes"
-    preprocessing = assembly.build_preprocessing(config).settings()
-    return {
-        "modalities": ", ".join(assembly.modalities(config)),
-        **{f"preprocess.{name}": value for name, value in preprocessing.items()},
-        "slices": slices,
-    }
+    return GatedSegmentation(**{**kept, "segmenter": segmenter}, gate=segmenter, gate_run=gate_run)

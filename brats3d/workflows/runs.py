@@ -129,7 +129,7 @@ class RunFolder:
         return cls(Path(os.environ.get(_LED_RUN) or Path(config.folder) / str(config.name)))
 
     def invite(self) -> None:
-        """Tell the processes that this one will start which run to join."""
+        """Tell the processes that this one will start which run to join, until :func:`invite_no_more`."""
         os.environ[_LED_RUN] = str(self.path)
 
     def _exists_already(self) -> OutputError:
@@ -321,3 +321,8 @@ def environment(seed: int) -> dict[str, Any]:
         "seed": seed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def invite_no_more() -> None:
+    """Have processes that are started from now on have nothing to do with a run of before."""
+    os.environ.pop(_LED_RUN, None)

@@ -1,4 +1,4 @@
-"""Tiny trained runs of three kinds, and their bundles, which tests must not write to."""
+"""Tiny trained runs and their bundles, which tests must not write to."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ KINDS: dict[str, dict[str, Any]] = {
         "loss__name": "cross_entropy",
         "data__modalities": ["flair", "t1ce"],
         "patch__size": [32, 32],
+    },
+    "gate": {
+        "task": "classify",
+        "model__name": "vit",
+        "model__spatial_dims": 2,
+        "model__params": {"patch": 4, "hidden_size": 8, "layers": 1, "heads": 2, "positions": 4},
+        "data__modalities": ["flair", "t1ce"],
+        "patch__size": [16, 16],
+        "patch__batch_size": 8,
+        "patch__per_epoch": 32,
     },
 }
 

@@ -97,3 +97,14 @@ def test_the_time_of_the_first_step_is_told_once(
             )
         progress._under_way = False
     assert messages == ["first step after 14.5 s"]
+
+
+def test_without_validations_an_epoch_is_told_once_a_minute(
+    progress: TrainingProgress, now: list[float], messages: list[str]
+) -> None:
+    for _ in range(5):
+        now[0] += 25.0
+        progress.on_train_epoch_end(make_trainer(), None)
+    now[0] += 100.0
+    progress.on_train_epoch_end(make_trainer(is_global_zero=False), None)
+    assert [line.split(",")[0] for line in messages] == ["epoch 5: loss 0.500"]

@@ -341,10 +341,8 @@ class TestGate:
         with pytest.raises(ConfigError, match="a gate is a classifier"):
             predict(PredictConfig(run=(str(behind.run),), gate=str(behind.run), input=str(tmp_path)))
 
-    def test_bundles_have_no_gate(self, gate: FitResult, behind: FitResult, tmp_path: Path) -> None:
+    def test_bundles_get_their_gate_from_the_export(self, gate: FitResult, tmp_path: Path) -> None:
         output = tmp_path / "bundle"
-        with pytest.raises(ConfigError, match="has no gate"):
-            export(ExportConfig(run=str(behind.run), gate=str(gate.run), output=str(output)))
         with pytest.raises(ConfigError, match="a classifier cannot segment"):
             export(ExportConfig(run=str(gate.run), output=str(output)))
         with pytest.raises(ConfigError, match="cannot be put behind a gate"):
