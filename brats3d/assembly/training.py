@@ -176,7 +176,7 @@ def build_trainer(config: FitConfig, machine: Hardware, clock: Clock, run: Path)
 
 def _plugins() -> list[Any]:
     from brats3d.training.checkpoints import AtomicCheckpointIO
-    from brats3d.training.ranks import chosen_environment
+    from brats3d.training.together.ranks import chosen_environment
 
     environment = chosen_environment()
     return [AtomicCheckpointIO(), *([] if environment is None else [environment])]

@@ -10,7 +10,7 @@ from typing import Any
 from brats3d.cases import Case
 from brats3d.config import FitConfig, to_plain
 from brats3d.data.store import StoredCase
-from brats3d.training.agreement import Common
+from brats3d.training.together.agreement import Common
 from brats3d.workflows.runs import RunFolder
 
 _MAY_DIFFER = ("data.root", "data.store", "data.cache", "resume")

@@ -20,8 +20,8 @@ from brats3d.errors import output_error
 from brats3d.files import write_json
 from brats3d.labels import LabelConvention
 from brats3d.metrics import RegionRow, summarise, write_metrics_csv
-from brats3d.training.group import TrainingGroup
-from brats3d.training.start_checks import check_batches
+from brats3d.training.together.group import TrainingGroup
+from brats3d.training.together.start_checks import check_batches
 from brats3d.workflows import finetuning
 from brats3d.workflows.beginning import Beginning, begin
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate

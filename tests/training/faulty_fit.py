@@ -45,13 +45,13 @@ def hang_in_batches() -> None:
 
 
 def change_version() -> None:
-    from brats3d.training import start_checks
+    from brats3d.training.together import start_checks
 
     start_checks.__version__ = "0.0.1"  # type: ignore[attr-defined]
 
 
 def change_folder() -> None:
-    from brats3d.training import start_checks
+    from brats3d.training.together import start_checks
 
     start_checks._sees = lambda folder, token: False
     start_checks.check_same_folder.__defaults__ = (1.0,)

@@ -8,8 +8,8 @@ import pytest
 
 from brats3d.config import PatchConfig
 from brats3d.errors import ConfigError, DataError, RunError
-from brats3d.training.ranks import Rank, check_allocation, launched_rank
-from brats3d.training.start_checks import (
+from brats3d.training.together.ranks import Rank, check_allocation, launched_rank
+from brats3d.training.together.start_checks import (
     check_batches,
     check_same_cases,
     check_same_folder,

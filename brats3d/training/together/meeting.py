@@ -10,7 +10,7 @@ from typing import Any
 from torch.distributed import DistNetworkError, PrefixStore, TCPStore
 
 from brats3d.errors import ConfigError, RunError
-from brats3d.training.ranks import Rank
+from brats3d.training.together.ranks import Rank
 
 _LOOK_EVERY_S = 0.5
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from brats3d.training.ranks import Rank
-from brats3d.training.verdicts import Verdict, lost, signal_name
+from brats3d.training.together.ranks import Rank
+from brats3d.training.together.verdicts import Verdict, lost, signal_name
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from brats3d.errors import RunError
-from brats3d.training import start_checks
-from brats3d.training.ranks import Rank
-from brats3d.training.watch import Watch
+from brats3d.training.together import start_checks
+from brats3d.training.together.ranks import Rank
+from brats3d.training.together.watch import Watch
 
 _LOOK_EVERY_S = 0.1
 _LEADER, _CHECKED = "leader", "checked"

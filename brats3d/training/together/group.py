@@ -16,14 +16,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from brats3d.errors import Brats3dError, ConfigError, DataError, LayoutError, RunError
-from brats3d.training.ranks import Rank, check_allocation, launched_rank, rank_at
-from brats3d.training.verdicts import Verdict, failed_error, lost_error
+from brats3d.training.together.ranks import Rank, check_allocation, launched_rank, rank_at
+from brats3d.training.together.verdicts import Verdict, failed_error, lost_error
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
-    from brats3d.training.agreement import Common
-    from brats3d.training.watch import Watch
+    from brats3d.training.together.agreement import Common
+    from brats3d.training.together.watch import Watch
 
 _PATIENCE_S = 600.0
 """How long processes wait for the one that leads, which may have come later, to begin."""
@@ -105,7 +105,7 @@ class TrainingGroup:
         """
         if trainer.num_nodes * trainer.num_devices == 1:
             return
-        from brats3d.training.launching import watch_launch
+        from brats3d.training.together.launching import watch_launch
 
         self._common = common
         watch_launch(trainer, self._meet_in, self._begin)
@@ -129,15 +129,15 @@ class TrainingGroup:
             self._meet(self.rank)
 
     def _meet(self, rank: Rank) -> None:
-        from brats3d.training.meeting import open_store
-        from brats3d.training.watch import Watch
+        from brats3d.training.together.meeting import open_store
+        from brats3d.training.together.watch import Watch
 
         self.rank = rank
         self._watch = Watch(rank, open_store(rank, patience_s=_PATIENCE_S), self._forced_end)
 
     def _begin(self, launcher: Any) -> None:
         """Check that all have the same; the leader goes on when all others have."""
-        from brats3d.training.agreement import Agreement
+        from brats3d.training.together.agreement import Agreement
 
         assert self._watch is not None
         assert self._common is not None

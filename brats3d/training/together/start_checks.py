@@ -13,7 +13,7 @@ from typing import Any
 
 from brats3d.config import PatchConfig
 from brats3d.errors import ConfigError, DataError, RunError
-from brats3d.training.ranks import Rank
+from brats3d.training.together.ranks import Rank
 from brats3d.version import __version__
 
 NFS_DELAY_S = 60.0
