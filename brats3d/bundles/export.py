@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import nn
 
 from brats3d import assembly
+from brats3d.bundles.gate_source import GateSource
 from brats3d.bundles.model_card import render_model_card
 from brats3d.bundles.own_case import own_case
 from brats3d.bundles.parity import check_parity
@@ -24,6 +25,7 @@ from brats3d.bundles.weights import require_onnx, write_onnx, write_state, write
 from brats3d.config import ExportConfig
 from brats3d.errors import ConfigError, OutputError, output_error
 from brats3d.files import make_folder, write_json, write_text
+from brats3d.workflows.gating import behind_gate
 from brats3d.workflows.loading import check_segments, load_segmentation, load_weights
 from brats3d.workflows.runs import RunFolder
 
@@ -34,7 +36,7 @@ def export(config: ExportConfig) -> Path:
     """Write a run as a bundle that needs MONAI and PyTorch, and check that it says what ``predict`` says.
 
     Args:
-        config: Run or ensemble, and output.
+        config: Run or ensemble, gate, and output.
 
     Returns:
         Folder of the bundle.
@@ -46,13 +48,6 @@ def export(config: ExportConfig) -> Path:
         MissingExtraError: ONNX is asked for and not installed.
         OutputError: The output exists, or cannot be written.
     """
-    if config.gate is not None:
-        raise ConfigError(
-            "a bundle has no gate yet, and would not say what predict says with one",
-            where="gate",
-            got=config.gate,
-            remedy="export the run alone, or predict with both: brats3d predict --run RUN --gate GATE",
-        )
     runs = _runs(config)
     for run in runs:
         check_segments(run)
@@ -60,8 +55,13 @@ def export(config: ExportConfig) -> Path:
         require_onnx()
     source = BundleSource.of(runs[0]) if len(runs) == 1 else BundleSource.of_ensemble(runs)
     _check_portable(source)
-    output = _output(config, source)
     as_predicted = load_segmentation(runs, checkpoint=config.checkpoint, accelerator="cpu")
+    gate = None
+    if config.gate is not None:
+        as_predicted = behind_gate(config.gate, as_predicted, runs, accelerator="cpu")
+        run = RunFolder.open(config.gate)
+        source, gate = source.behind(GateSource.of(run)), _classifier(run)
+    output = _output(config, source)
     networks = [
         _network(run, member, config.checkpoint) for run, member in zip(runs, source.members, strict=True)
     ]
@@ -69,7 +69,7 @@ def export(config: ExportConfig) -> Path:
     # Beside the output, so that the last step is a rename; whole paths, since MONAI is run elsewhere.
     making = output.parent.resolve() / f".{secrets.token_hex(4)}.{output.name}"
     try:
-        _write(making, source, networks, onnx=config.onnx)
+        _write(making, source, networks, gate, onnx=config.onnx)
         logger.info("comparing the bundle with predict")
         own = own_case(runs[0], source)
         found = check_parity(making, source, own, as_predicted, networks, onnx=config.onnx)
@@ -133,7 +133,20 @@ def _network(run: RunFolder, source: BundleSource, checkpoint: str) -> nn.Module
     return network.eval()
 
 
-def _write(folder: Path, source: BundleSource, networks: Sequence[nn.Module], *, onnx: bool) -> None:
+def _classifier(run: RunFolder) -> nn.Module:
+    network = assembly.build_classifier_network(run.config())
+    load_weights(network, run.checkpoint())
+    return network.eval()
+
+
+def _write(
+    folder: Path,
+    source: BundleSource,
+    networks: Sequence[nn.Module],
+    gate: nn.Module | None,
+    *,
+    onnx: bool,
+) -> None:
     configs = render_configs(source, onnx=onnx)
     folder.mkdir()
     for name, content in configs.items():
@@ -145,6 +158,8 @@ def _write(folder: Path, source: BundleSource, networks: Sequence[nn.Module], *,
     make_folder(models)
     network = EnsembleNetwork(networks, source.config.model.head) if source.is_ensemble else networks[0]
     write_state(network, models / "model.pt")
+    if gate is not None:
+        write_state(gate, models / "gate.pt")
     write_torchscript(network, models / "model.ts", source, configs["metadata.json"])
     if onnx:
         write_onnx(network, models / "model.onnx", source)

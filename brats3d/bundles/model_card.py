@@ -7,6 +7,7 @@ from typing import Any
 
 from brats3d import __version__
 from brats3d.bundles.agreement import Agreement
+from brats3d.bundles.gate_card import behind, gate_scores, how_gates_run
 from brats3d.bundles.source import BundleSource
 from brats3d.cases import MODALITIES
 
@@ -23,7 +24,8 @@ def render_model_card(source: BundleSource, agreements: Sequence[Agreement]) -> 
     parts = [
         _title(source),
         _data(source),
-        *(_scores(member, source.is_ensemble) for member in source.members),
+        *(_scores(member, source) for member in source.members),
+        *([] if source.gate is None else [gate_scores(source.gate)]),
         _use(source),
         _how_to_run(source, with_onnx=any(each.model == "model.onnx" for each in agreements)),
         _agreement(agreements),
@@ -39,7 +41,7 @@ def _title(source: BundleSource) -> str:
 # {source.name}
 
 Segments {names} on {", ".join(source.modalities)} {_kind(source)}.
-{_networks(source)}
+{_networks(source)}{behind(source.gate)}
 Exported by brats3d {__version__}; this folder needs MONAI, PyTorch, nibabel and SciPy, but not brats3d.
 
 Label maps lie on the grid of the input files and have the values {values}."""
@@ -80,10 +82,11 @@ def _data(source: BundleSource) -> str:
     return "\n\n".join(["## Data and split", origin, *lines])
 
 
-def _scores(source: BundleSource, is_member: bool) -> str:
-    alone = f" of {source.name} alone" if is_member else ""
-    regions: dict[str, Any] = source.summary.get("regions", {})
-    part = source.summary.get("split")
+def _scores(member: BundleSource, source: BundleSource) -> str:
+    alone = f" of {member.name} alone" if source.is_ensemble else ""
+    alone += "" if source.gate is None else " without the gate"
+    regions: dict[str, Any] = member.summary.get("regions", {})
+    part = member.summary.get("split")
     if not regions or part is None:
         return f"## Metrics{alone}\n\nNone: no case was held out, or the training did not come to its end."
     lines = ["| Region | Metric | Mean | Cases |", "|---|---|---|---|"]
@@ -93,16 +96,17 @@ def _scores(source: BundleSource, is_member: bool) -> str:
             mean = values.get("mean")
             shown = "not defined" if mean is None else f"{mean:.4g}"
             lines.append(f"| {region} | {name} | {shown} | {metrics.get('cases', '')} |")
-    definitions: dict[str, str] = source.summary.get("definitions", {})
+    definitions: dict[str, str] = member.summary.get("definitions", {})
     meant = [f"- {name}: {definitions[metric]}" for metric, name in _SHOWN.items() if metric in definitions]
-    profile = source.summary.get("profile", {})
+    profile = member.summary.get("profile", {})
     rules = f"Rules: `{profile.get('name')}` ({profile.get('source')})." if isinstance(profile, dict) else ""
-    title = f"## Metrics{alone} on the {part} cases, checkpoint `{source.summary.get('checkpoint')}`"
+    title = f"## Metrics{alone} on the {part} cases, checkpoint `{member.summary.get('checkpoint')}`"
     return "\n".join([title, "", *lines, "", *meant, "", rules])
 
 
 def _use(source: BundleSource) -> str:
     scored = "Nobody has scored the mean of the networks. " if source.is_ensemble else ""
+    scored += "" if source.gate is None else "Nobody has scored the segmentation behind the gate. "
     return f"""
 ## Intended use and limits
 
@@ -120,6 +124,8 @@ def _how_to_run(source: BundleSource, *, with_onnx: bool) -> str:
         else ""
     )
     training = "" if source.is_ensemble else _TRAINING
+    if source.gate is not None:
+        training = how_gates_run(training)
     return f"""
 ## How to run
 

@@ -27,6 +27,7 @@ from brats3d.bundles.source import BundleSource
 from brats3d.cases import MODALITIES, Case
 from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
+from brats3d.workflows.gating import GatedSegmentation, put_before
 from brats3d.workflows.loading import surround
 from brats3d.workflows.segmentation import CaseSegmentation, SegmentedCase
 
@@ -97,6 +98,9 @@ def check_parity(
         RunError: The bundle does not run, or gives another answer.
     """
     in_float32 = _in_float32(source, networks)
+    if isinstance(as_predicted, GatedSegmentation):  # in PyTorch and its own precision, whatever is behind
+        gate = as_predicted.gate
+        in_float32 = put_before(in_float32, gate.classifier, gate.threshold, as_predicted.gate_run)
     exact = _Runtime("model.pt", (), as_predicted, Demand(TOLERANCE, equal_labels=True))
     others = [_Runtime("model.ts", ("torchscript.json",), in_float32, Demand(TOLERANCE, equal_labels=False))]
     if onnx:
@@ -126,6 +130,7 @@ def _trials(
 
     def trial(runtime: _Runtime, shown: str, data: Path, case: Case) -> _Trial:
         expected = runtime.segmentation(case, source.convention)
+        shown += _skipped(runtime.segmentation, case)
         return _Trial(runtime, shown, data, expected, folder / "output" / runtime.model / data.name)
 
     trials = [trial(runtime, "phantom", folder / "phantom", phantom) for runtime in (exact, *others)]
@@ -138,6 +143,14 @@ def _trials(
         shown = f"{own.shown} ({size} voxels of it)"
         trials += [trial(runtime, shown, part, cut) for runtime in others]
     return trials
+
+
+def _skipped(segmentation: CaseSegmentation, case: Case) -> str:
+    """What the gate before a segmentation skipped of a case, if there is a gate."""
+    if not isinstance(segmentation, GatedSegmentation):
+        return ""
+    record = segmentation.records[case.case_id]
+    return f", {len(record['skipped'])} of {record['judged']} {record['images']} skipped"
 
 
 def _phantom(folder: Path, source: BundleSource) -> Case:

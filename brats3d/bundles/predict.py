@@ -32,7 +32,8 @@ def predict(config: PredictConfig) -> list[Path]:
             "a bundle cannot be put behind a gate",
             where="gate",
             got=config.gate,
-            remedy="predict with the run: --run RUN --gate GATE",
+            remedy="predict with the run (--run RUN --gate GATE), or export the two as one bundle: "
+            "brats3d export --run RUN --gate GATE",
         )
     if config.run:
         raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from brats3d import assembly
+from brats3d.bundles.gate_source import GateSource
 from brats3d.config import FitConfig
 from brats3d.errors import ConfigError, LabelError
 from brats3d.labels import BACKGROUND, LabelConvention
@@ -32,6 +33,7 @@ class BundleSource:
         layout: Naming of the data set's files.
         on_phantoms: Whether it was trained on made-up examinations.
         averaged: Runs whose probabilities are averaged; none for a single run.
+        gate: Classifier that is asked first, or None.
     """
 
     name: str
@@ -42,6 +44,7 @@ class BundleSource:
     layout: str
     on_phantoms: bool
     averaged: tuple[BundleSource, ...] = ()
+    gate: GateSource | None = None
 
     @classmethod
     def of(cls, run: RunFolder) -> BundleSource:
@@ -88,6 +91,10 @@ class BundleSource:
                     )
         name = "-".join(("ensemble", *(member.name for member in members)))
         return dataclasses.replace(first, name=name, summary={}, averaged=members)
+
+    def behind(self, gate: GateSource) -> BundleSource:
+        """Return the same behind a gate."""
+        return dataclasses.replace(self, name=f"{self.name}-behind-{gate.name}", gate=gate)
 
     def _seen(self) -> dict[str, Any]:
         """What a network sees of an image, and what its output means."""

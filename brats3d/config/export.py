@@ -14,7 +14,7 @@ class ExportConfig:
     ensemble: tuple[str, ...] = ()
     """Instead of a run: run folders whose probabilities the bundle averages, as predict does."""
     gate: str | None = None
-    """Refused: a bundle has no place for a classifier before the network yet."""
+    """Run of a classifier (`task: classify`), which the bundle asks first, as predict --gate does."""
     output: str | None = None
     """Folder of the bundle; by default bundles/NAME. It must not exist."""
     checkpoint: str = "best"

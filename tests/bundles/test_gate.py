@@ -166,7 +166,7 @@ def test_an_edited_bundle_whose_parts_differ(bundle: Path, case: Path, tmp_path:
     content = json.loads(path.read_text())
     content["preprocessing"]["transforms"][1]["normalise"] = "robust"
     path.write_text(json.dumps(content))
-    with pytest.raises(ConfigError, match="differ in preprocess.normalise"):
+    with pytest.raises(ConfigError, match=r"differ in preprocess\.normalise"):
         predict(PredictConfig(bundle=str(edited), input=str(case), output=str(tmp_path / "p")))
     settings = {
         key: value

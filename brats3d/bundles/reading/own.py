@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from brats3d.bundles.reading import gate as gates
 from brats3d.bundles.reading.folder import BundleFolder, UnfamiliarError
 from brats3d.bundles.reading.programs import difference, holds_programs
 from brats3d.bundles.reading.weights import load_weights, of_another_network, read_weights
@@ -22,7 +23,6 @@ from brats3d.bundles.rendering.ensemble import render_whole_inference
 from brats3d.bundles.scripts.siblings import convention_of
 from brats3d.bundles.source import BundleSource
 from brats3d.config import FitConfig, PredictConfig, from_dict, to_plain
-from brats3d.config.run import PreprocessConfig
 from brats3d.models import MODELS
 from brats3d.models.architecture import without_pretrained
 from brats3d.workflows.loading import build_segmenter, surround
@@ -52,7 +52,10 @@ def own_segmentation(bundle: BundleFolder, config: PredictConfig) -> CaseSegment
         )
         for member, weights in zip(source.members, _weights(bundle.weights, source), strict=True)
     ]
-    return surround(segmenters, source.config, source.convention)
+    segmentation = surround(segmenters, source.config, source.convention)
+    if source.gate is None:
+        return segmentation
+    return gates.behind_own_gate(segmentation, source, bundle, accelerator=config.accelerator)
 
 
 def _weights(path: Path, source: BundleSource) -> list[dict[str, Tensor]]:
@@ -79,10 +82,16 @@ def read_source(inference: dict[str, Any] | None) -> BundleSource:
     if inference is None:
         raise UnfamiliarError("its configuration is YAML")
     try:
-        inference = {**inference, "network_def": _with_later_parameters(inference["network_def"])}
+        inference = {
+            **inference,
+            "network_def": _with_later_parameters(inference["network_def"]),
+            "inferer": gates.with_later_parameters(inference["inferer"]),
+        }
         source = _whole_source(inference)
         # A value that is an expression would come back unchanged.
-        executed = holds_programs([[to_plain(member.config), member.labels()] for member in source.members])
+        values = [[to_plain(member.config), member.labels()] for member in source.members]
+        values += [] if source.gate is None else [[to_plain(source.gate.config)]]
+        executed = holds_programs(values)
         rendered = json.loads(json.dumps(render_whole_inference(source)))
     except KeyError as error:
         raise UnfamiliarError(f"{error} is missing") from error
@@ -109,6 +118,14 @@ def _with_later_parameters(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_source(inference: dict[str, Any]) -> BundleSource:
+    gate = gates.read_gate(inference["inferer"])
+    if gate is not None:
+        behind = {**inference, "inferer": inference["inferer"]["segmenter"]}
+        return dataclasses.replace(_of_networks(behind), gate=gate)
+    return _of_networks(inference)
+
+
+def _of_networks(inference: dict[str, Any]) -> BundleSource:
     networks = inference["network_def"].get("members")
     if networks is None:
         return _source(inference)
@@ -126,10 +143,8 @@ def _source(inference: dict[str, Any]) -> BundleSource:
     _, prepare = inference["preprocessing"]["transforms"]
     restore, _ = inference["postprocessing"]["transforms"]
     inferer = inference["inferer"]
-    of_preprocessing = [field.name for field in dataclasses.fields(PreprocessConfig)]
     content = {
-        "data": {key: prepare[key] for key in ("modalities", "label_geometry")},
-        "preprocess": {key: prepare[key] for key in of_preprocessing if key in prepare},
+        **gates.read_preprocessing(prepare),
         "patch": {"size": inferer["window"]},
         "model": {
             "name": network.pop("architecture"),

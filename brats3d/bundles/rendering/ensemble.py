@@ -1,15 +1,16 @@
-"""The ``inference.json`` of a bundle that averages several runs."""
+"""The ``inference.json`` of a bundle, whether it averages several runs or stands behind a gate."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from brats3d.bundles.rendering.gate import render_behind
 from brats3d.bundles.rendering.inference import render_inference
 from brats3d.bundles.source import BundleSource
 
 
 def render_whole_inference(source: BundleSource) -> dict[str, Any]:
-    """Configuration that segments with the run, or with each member of an ensemble and averages."""
+    """Configuration that segments with the run, or with the mean of an ensemble, behind the gate if any."""
     config = render_inference(source.members[0])
     if source.is_ensemble:
         members = [render_inference(member) for member in source.members]
@@ -22,6 +23,7 @@ def render_whole_inference(source: BundleSource) -> dict[str, Any]:
             "_target_": "scripts.ensemble.EnsembleInferer",
             "members": [_inferer(member, config["precision"]) for member in members],
         }
+    config["inferer"] = render_behind(source.gate, config["inferer"])
     return config
 
 

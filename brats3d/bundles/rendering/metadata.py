@@ -52,11 +52,13 @@ def render_metadata(source: BundleSource) -> dict[str, Any]:
 def eval_metrics(source: BundleSource) -> dict[str, float]:
     """Means over the held-out cases, such as ``ET_dice``; empty where nothing was scored.
 
-    Of an ensemble, which nobody scored as a whole, those of its members: ``NAME_ET_dice``.
+    Of an ensemble, which nobody scored as a whole, those of its members: ``NAME_ET_dice``. Of networks
+    behind a gate, which nobody scored there: ``without_gate_ET_dice``.
     """
     found = {}
+    without = "" if source.gate is None else "without_gate_"
     for member in source.members:
-        prefix = f"{member.name}_" if source.is_ensemble else ""
+        prefix = without + (f"{member.name}_" if source.is_ensemble else "")
         for region, metrics in member.summary.get("regions", {}).items():
             for metric, values in metrics.items():
                 mean = values.get("mean") if isinstance(values, dict) else None
@@ -66,6 +68,17 @@ def eval_metrics(source: BundleSource) -> dict[str, float]:
 
 
 def _description(source: BundleSource) -> str:
+    gate = source.gate
+    if gate is None:
+        return _networks(source)
+    return (
+        f"{_networks(source)}; behind the classifier {gate.name} ({gate.config.model.name} in "
+        f"{gate.config.model.spatial_dims}-D), which skips {gate.judged} below the confidence "
+        f"{gate.threshold:.4g}"
+    )
+
+
+def _networks(source: BundleSource) -> str:
     dims = source.config.model.spatial_dims
     if not source.is_ensemble:
         return f"{source.config.model.name} in {dims}-D, trained with brats3d"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brats3d.bundles.rendering.gate import render_behind
 from brats3d.bundles.rendering.inference import render_inference
 from brats3d.bundles.source import BundleSource
 
@@ -25,10 +26,13 @@ def render_onnx(source: BundleSource) -> dict[str, Any]:
 
 
 def _as_one_network(source: BundleSource) -> dict[str, Any]:
-    """What surrounds a network that has its weights inside, those of all members of an ensemble."""
-    of_members = source.is_ensemble
+    """What surrounds a network that has its weights inside, those of all members of an ensemble.
+
+    A gate before it stays what it is: a network in PyTorch, in its own precision.
+    """
+    inferer = render_behind(source.gate, render_inference(source.members[0])["inferer"])
     return {
-        **({"inferer": render_inference(source.members[0])["inferer"]} if of_members else {}),
+        **({"inferer": inferer} if source.is_ensemble else {}),
         "precision": "32-true",
         "run": ["$@evaluator.run()"],
     }

@@ -10,6 +10,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brats3d.bundles.scripts.inferer import InferredSegmenter
 from brats3d.inference.ensemble import EnsembleSegmenter
 
 
@@ -54,18 +55,5 @@ class EnsembleInferer(Inferer):
         """Segment a batch of prepared volumes; the result is float32 on the CPU."""
         assert isinstance(network, EnsembleNetwork)
         pairs = zip(self.members, network.members, strict=True)
-        segmenter = EnsembleSegmenter([_Member(inferer, member) for inferer, member in pairs])
+        segmenter = EnsembleSegmenter([InferredSegmenter(*pair) for pair in pairs])
         return torch.stack([segmenter.segment(volume) for volume in inputs.as_subclass(Tensor)])
-
-
-class _Member:
-    """One network with its inferer, as a segmenter of single volumes."""
-
-    def __init__(self, inferer: Inferer, network: nn.Module) -> None:
-        self.inferer = inferer
-        self.network = network
-
-    def segment(self, image: Tensor) -> Tensor:
-        """See :meth:`brats3d.inference.segmenter.Segmenter.segment`."""
-        (probabilities,) = self.inferer(image[None], self.network)
-        return probabilities

@@ -88,6 +88,19 @@ class RegionInferer(Inferer):
         )
 
 
+class InferredSegmenter:
+    """One network with its inferer, as a segmenter of single volumes."""
+
+    def __init__(self, inferer: Inferer, network: nn.Module) -> None:
+        self.inferer = inferer
+        self.network = network
+
+    def segment(self, image: Tensor) -> Tensor:
+        """See :meth:`brats3d.inference.segmenter.Segmenter.segment`."""
+        (probabilities,) = self.inferer(image[None], self.network)
+        return probabilities
+
+
 class _WithDropout(nn.Module):
     """A network in evaluation mode but for its dropout, whatever mode is asked for.
 
