@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import nn
 
 from brats3d import assembly
-from brats3d.bundles.gate_source import GateSource
+from brats3d.bundles.gate_source import GATE_WEIGHTS, GateSource
 from brats3d.bundles.model_card import render_model_card
 from brats3d.bundles.own_case import own_case
 from brats3d.bundles.parity import check_parity
@@ -159,7 +159,8 @@ def _write(
     network = EnsembleNetwork(networks, source.config.model.head) if source.is_ensemble else networks[0]
     write_state(network, models / "model.pt")
     if gate is not None:
-        write_state(gate, models / "gate.pt")
+        make_folder((folder / GATE_WEIGHTS).parent)
+        write_state(gate, folder / GATE_WEIGHTS)
     write_torchscript(network, models / "model.ts", source, configs["metadata.json"])
     if onnx:
         write_onnx(network, models / "model.onnx", source)

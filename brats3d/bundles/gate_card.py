@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from brats3d.bundles.gate_source import GateSource
+from brats3d.bundles.gate_source import GATE_WEIGHTS, GateSource
 
-_GATE = """
-The gate is `models/gate.pt`, a network in PyTorch; every other file of `models/` holds the segmentation alone
-and is asked after the gate. `--inferer#threshold 0` has everything segmented.
+_GATE = f"""
+The gate is `{GATE_WEIGHTS}`, a network in PyTorch; every other file of `models/` holds the segmentation
+alone and is asked after the gate. `--inferer#threshold 0` has everything segmented.
 """
 
 _TRAINING_BEHIND = """
@@ -20,7 +20,7 @@ def behind(gate: GateSource | None) -> str:
         return ""
     return (
         f"\nIt stands behind a gate, the classifier {gate.name} (a {gate.config.model.spatial_dims}-D "
-        f"`{gate.config.model.name}`, `models/gate.pt`):\n{gate.judged} with a confidence of tumour below "
+        f"`{gate.config.model.name}`, `{GATE_WEIGHTS}`):\n{gate.judged} with a confidence of tumour below "
         f"{gate.threshold:.4g} are not segmented, and what it misses stays empty."
     )
 

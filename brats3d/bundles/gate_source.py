@@ -13,6 +13,9 @@ from brats3d.models.classifiers import CLASSIFIERS
 from brats3d.workflows.gate_loading import read_threshold
 from brats3d.workflows.runs import RunFolder
 
+GATE_WEIGHTS = "models/gate/gate.pt"
+"""Weights of the gate in a bundle; MONAI Label takes any ``models/*.pt`` for weights of the segmentation."""
+
 
 @dataclass(frozen=True)
 class GateSource:

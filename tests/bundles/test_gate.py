@@ -130,6 +130,11 @@ def test_card_metadata_and_training_say_what_is_there(bundle: Path, half_open: P
     assert metadata["eval_metrics"]
 
 
+def test_a_label_server_finds_the_weights_of_the_segmentation_alone(bundle: Path) -> None:
+    # MONAI Label lets users choose from these, and takes the one with the shortest name unasked.
+    assert [path.name for path in (bundle / "models").glob("*.pt")] == ["model.pt"]
+
+
 # What does not fit
 
 
@@ -188,7 +193,7 @@ def test_an_edited_bundle_whose_parts_differ(bundle: Path, case: Path, tmp_path:
 
 def test_a_bundle_without_the_weights_of_its_gate(bundle: Path, case: Path, tmp_path: Path) -> None:
     torn = Path(shutil.copytree(bundle, tmp_path / "torn"))
-    (torn / "models" / "gate.pt").unlink()
+    (torn / "models" / "gate" / "gate.pt").unlink()
     with pytest.raises(RunError, match="cannot read the weights"):
         predict(PredictConfig(bundle=str(torn), input=str(case), output=str(tmp_path / "p")))
 

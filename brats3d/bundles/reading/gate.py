@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from brats3d.bundles.gate_source import GateSource
+from brats3d.bundles.gate_source import GATE_WEIGHTS, GateSource
 from brats3d.bundles.reading.folder import BundleFolder
 from brats3d.bundles.reading.weights import load_weights, read_weights
 from brats3d.bundles.source import BundleSource
@@ -17,8 +17,6 @@ from brats3d.models.classifiers import CLASSIFIERS
 from brats3d.workflows.gate_loading import build_gate, check_agrees
 from brats3d.workflows.gating import GatedSegmentation, put_before
 from brats3d.workflows.segmentation import CaseSegmentation
-
-WEIGHTS = "models/gate.pt"
 
 
 def with_later_parameters(inferer: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +70,7 @@ def behind_own_gate(
         ConfigError: The two differ in what they see.
         RunError: The weights of the gate cannot be read, or belong to another network.
     """
-    gate, path = source.gate, bundle.path / WEIGHTS
+    gate, path = source.gate, bundle.path / GATE_WEIGHTS
     assert gate is not None
     for member in source.members:
         check_agrees(gate.config, bundle.inference, member.config, bundle.inference)

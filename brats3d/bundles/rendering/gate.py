@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from brats3d.bundles.gate_source import GateSource
+from brats3d.bundles.gate_source import GATE_WEIGHTS, GateSource
 
 
 def render_behind(gate: GateSource | None, inferer: dict[str, Any]) -> dict[str, Any]:
     """Return an inferer that asks the gate first; without a gate, ``inferer`` itself."""
     if gate is None:
         return inferer
-    path = "@bundle_root + '/models/gate.pt'"
+    path = f"@bundle_root + '/{GATE_WEIGHTS}'"
     return {
         "_target_": "scripts.gate.GatedInferer",
         "gate": {"_target_": "scripts.gate.gate_network", **gate.network()},

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def gate_network(
     *, architecture: str, spatial_dims: int, in_channels: int, size: Sequence[int], **params: Any
 ) -> nn.Module:
-    """Build the classifier; its weights come from ``models/gate.pt``.
+    """Build the classifier; its weights come from ``models/gate/gate.pt``.
 
     Args:
         architecture: Name of the network, such as ``vit``.
