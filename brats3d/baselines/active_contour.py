@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.baselines.components import bounding_box
-from brats3d.errors import ConfigError, MissingExtraError
+from brats3d.errors import ConfigError
+from brats3d.extras import import_extra
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,9 @@ class ActiveContour:
         Raises:
             MissingExtraError: scikit-image is not installed.
         """
-        try:
-            from skimage.segmentation import morphological_chan_vese
-        except ImportError as error:
-            raise MissingExtraError(
-                "active contours need scikit-image, which is not installed",
-                expected="the package scikit-image",
-                remedy="pip install brats3d[classical]",
-            ) from error
+        segmentation = import_extra(
+            "skimage.segmentation", "the active contour", "classical", package="scikit-image"
+        )
         box = bounding_box(mask, self.margin)
         if box is None:
             return mask
@@ -86,7 +82,7 @@ class ActiveContour:
             return mask
         # What is no brain looks like the brain around the mask, so that it draws the surface nowhere.
         around = np.float32(np.median(image[box][seen]))
-        moved = morphological_chan_vese(
+        moved = segmentation.morphological_chan_vese(
             np.where(inside[box], image[box], around),
             self.iterations,
             init_level_set=mask[box],

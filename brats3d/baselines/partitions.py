@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.baselines.fuzzy_kmeans import fuzzy_kmeans, memberships
-from brats3d.errors import ConfigError, MissingExtraError
+from brats3d.errors import ConfigError
+from brats3d.extras import import_extra
 
 Brightest = Callable[[NDArray[np.floating]], NDArray[np.float32]]
 """Values ``(N,)`` to how far each belongs to the brightest group, in [0, 1]."""
@@ -64,7 +65,7 @@ class KMeans:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
-        cluster = _imported("sklearn.cluster", "K-means", "scikit-learn")
+        cluster = import_extra("sklearn.cluster", "K-means", "classical", package="scikit-learn")
         seed = int(generator.integers(2**31))
         fitted = cluster.KMeans(parts, n_init=self.starts, random_state=seed).fit(values[:, None])
         *_, second, first = np.sort(fitted.cluster_centers_[:, 0])
@@ -123,23 +124,10 @@ class Otsu:
         Raises:
             MissingExtraError: scikit-image is not installed.
         """
-        filters = _imported("skimage.filters", "Otsu's thresholds", "scikit-image")
+        filters = import_extra("skimage.filters", "Otsu's thresholds", "classical", package="scikit-image")
         parts = min(parts, int(np.count_nonzero(np.histogram(values, _HISTOGRAM_BINS)[0])))
         return _above(float(filters.threshold_multiotsu(values, parts, nbins=_HISTOGRAM_BINS)[-1]))
 
 
 def _above(threshold: float) -> Brightest:
     return lambda values: (values > threshold).astype(np.float32)
-
-
-def _imported(module: str, purpose: str, package: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{purpose} needs {package}, which is not installed",
-            expected=f"the package {package}",
-            remedy="pip install brats3d[classical]",
-        ) from error

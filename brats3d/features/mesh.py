@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brats3d.errors import MissingExtraError
+from brats3d.extras import import_extra
 
 _HALFWAY = 0.5
 
@@ -80,13 +80,12 @@ def surface_mesh(mask: NDArray[np.bool_], axes_mm: NDArray[np.float64]) -> Mesh:
     Raises:
         MissingExtraError: scikit-image is not installed.
     """
-    try:
-        from skimage.measure import marching_cubes
-    except ImportError as error:
-        raise MissingExtraError(
-            "the morphology of regions needs scikit-image, which is not installed",
-            expected="the package scikit-image",
-            remedy="pip install brats3d[features], or leave morphology out of families",
-        ) from error
-    vertices, faces, _, _ = marching_cubes(np.pad(mask, 1).astype(np.float32), _HALFWAY)
+    measure = import_extra(
+        "skimage.measure",
+        "the morphology of regions",
+        "features",
+        package="scikit-image",
+        instead="leave morphology out of families",
+    )
+    vertices, faces, _, _ = measure.marching_cubes(np.pad(mask, 1).astype(np.float32), _HALFWAY)
     return Mesh(vertices.astype(np.float64), faces, np.asarray(axes_mm, dtype=np.float64))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.errors import DataError
-from brats3d.imaging.extras import import_extra
+from brats3d.extras import import_extra
 
 _TAGS = [
     "SeriesInstanceUID",

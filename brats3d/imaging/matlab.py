@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.errors import DataError
-from brats3d.imaging.extras import import_extra
+from brats3d.extras import import_extra
 from brats3d.imaging.geometry import Geometry
 from brats3d.imaging.pictures import plane_geometry
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.errors import DataError
+from brats3d.extras import import_extra
 from brats3d.files import atomic_path
-from brats3d.imaging.extras import import_extra
 from brats3d.imaging.geometry import PIXEL, Geometry
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})

@@ -14,7 +14,7 @@ import numpy as np
 from monai.transforms import MapTransform, Transform
 from numpy.typing import NDArray
 
-from brats3d.errors import MissingExtraError
+from brats3d.extras import import_extra
 
 CLIP_LIMIT = 2.0
 TILES = 8
@@ -159,18 +159,13 @@ class EqualiseLightness(Transform):
         Raises:
             MissingExtraError: scikit-image is not installed.
         """
-        try:
-            from skimage.color import lab2rgb, rgb2lab
-        except ImportError as error:
-            raise MissingExtraError(
-                "equalising the lightness of colours needs scikit-image, which is not installed",
-                expected="the package scikit-image",
-                remedy="pip install brats3d[classical]",
-            ) from error
-        lab = rgb2lab(np.asarray(picture, dtype=np.float32), channel_axis=0)
+        color = import_extra(
+            "skimage.color", "equalising the lightness of colours", "classical", package="scikit-image"
+        )
+        lab = color.rgb2lab(np.asarray(picture, dtype=np.float32), channel_axis=0)
         lightness = np.clip(lab[:1] / 100.0, 0, 1)
         everywhere = np.ones(lightness.shape, dtype=bool)
         lab[:1] = 100.0 * equalise_adaptively(
             lightness, everywhere, clip_limit=self.clip_limit, tiles=self.tiles
         )
-        return np.clip(lab2rgb(lab, channel_axis=0), 0, 1).astype(np.float32)
+        return np.clip(color.lab2rgb(lab, channel_axis=0), 0, 1).astype(np.float32)

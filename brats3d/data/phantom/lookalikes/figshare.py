@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from brats3d.data.phantom.generation import make_phantom
 from brats3d.data.phantom.lookalikes.lookalike import Files, Lookalike, Wanted, as_seen
-from brats3d.imaging.extras import import_extra
+from brats3d.extras import import_extra
 
 SLICES_PER_PATIENT = 2
 _KINDS = 3

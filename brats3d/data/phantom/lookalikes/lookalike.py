@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.data.phantom.parameters import PhantomParameters
-from brats3d.imaging.extras import import_extra
+from brats3d.extras import import_extra
 
 T = TypeVar("T", bound=np.generic)
 

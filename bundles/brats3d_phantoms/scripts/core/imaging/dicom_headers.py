@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.core.errors import DataError
-from scripts.core.imaging.extras import import_extra
+from scripts.core.extras import import_extra
 
 _TAGS = [
     "SeriesInstanceUID",

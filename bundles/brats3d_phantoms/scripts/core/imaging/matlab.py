@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.core.errors import DataError
-from scripts.core.imaging.extras import import_extra
+from scripts.core.extras import import_extra
 from scripts.core.imaging.geometry import Geometry
 from scripts.core.imaging.pictures import plane_geometry
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.core.errors import DataError
+from scripts.core.extras import import_extra
 from scripts.core.files import atomic_path
-from scripts.core.imaging.extras import import_extra
 from scripts.core.imaging.geometry import PIXEL, Geometry
 
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})

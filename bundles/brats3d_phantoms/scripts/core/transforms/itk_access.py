@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.core.errors import MissingExtraError
+from scripts.core.extras import import_extra
 
 
 def import_itk(purpose: str) -> Any:
@@ -20,15 +20,7 @@ def import_itk(purpose: str) -> Any:
     Raises:
         MissingExtraError: ITK is not installed.
     """
-    try:
-        import itk
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{purpose} needs ITK, which is not installed",
-            expected="the package itk",
-            remedy="pip install brats3d[itk], or switch this step off",
-        ) from error
-    return itk
+    return import_extra("itk", purpose, "itk", package="ITK", instead="switch this step off")
 
 
 def to_itk(itk: Any, array: NDArray[np.generic], spacing_mm: tuple[float, float, float]) -> Any:

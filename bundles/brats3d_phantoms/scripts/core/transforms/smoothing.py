@@ -15,7 +15,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from scripts.core.errors import MissingExtraError
+from scripts.core.extras import import_extra
 
 Spacing3 = tuple[float, float, float]
 
@@ -57,18 +57,17 @@ def non_local_means(
     Raises:
         MissingExtraError: scikit-image is not installed.
     """
-    try:
-        from skimage.restoration import denoise_nl_means
-    except ImportError as error:
-        raise MissingExtraError(
-            "non-local means needs scikit-image, which is not installed",
-            expected="the package scikit-image",
-            remedy="pip install brats3d[classical], or choose another preprocess.denoise",
-        ) from error
+    restoration = import_extra(
+        "skimage.restoration",
+        "the filter non_local_means",
+        "classical",
+        package="scikit-image",
+        instead="choose another preprocess.denoise",
+    )
     noise = noise_std(volume, view)
     if noise == 0:
         return volume
-    smooth = denoise_nl_means(
+    smooth = restoration.denoise_nl_means(
         _continued(volume, view).squeeze(),
         patch_size=_PATCH_VOXELS,
         patch_distance=_SEARCH_VOXELS,
