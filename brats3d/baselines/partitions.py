@@ -124,7 +124,7 @@ class Otsu:
         Raises:
             MissingExtraError: scikit-image is not installed.
         """
-        filters = import_extra("skimage.filters", "Otsu's thresholds", "classical", package="scikit-image")
+        filters = import_extra("skimage.filters", "Otsu's method", "classical", package="scikit-image")
         parts = min(parts, int(np.count_nonzero(np.histogram(values, _HISTOGRAM_BINS)[0])))
         return _above(float(filters.threshold_multiotsu(values, parts, nbins=_HISTOGRAM_BINS)[-1]))
 
