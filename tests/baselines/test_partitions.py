@@ -140,5 +140,5 @@ class TestNames:
         self, partition: Partition, module: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(MissingExtraError, match=r"pip install "brats3d\[classical\]"):
+        with pytest.raises(MissingExtraError, match=r"pip install .brats3d\[classical\]"):
             partition.fit(tissues(), 3, np.random.default_rng(0))

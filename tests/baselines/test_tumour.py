@@ -203,7 +203,7 @@ class TestActiveContour:
 
     def test_message_without_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
-        with pytest.raises(MissingExtraError, match=r"pip install "brats3d\[classical\]"):
+        with pytest.raises(MissingExtraError, match=r"pip install .brats3d\[classical\]"):
             ActiveContour()(np.eye(4), np.ones((4, 4), dtype=bool), np.eye(4) > 0)
 
 

@@ -252,7 +252,7 @@ def test_a_missing_package(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     )
     config = load_config(None, trainer__loggers=[name], trainer__accelerator="cpu")
     machine = assembly.hardware("cpu", "32-true")
-    with pytest.raises(MissingExtraError, match=rf"pip install "brats3d\[{name}\]"):
+    with pytest.raises(MissingExtraError, match=rf"pip install brats3d\[{name}\]"):
         assembly.build_trainer(config, machine, assembly.build_clock(config, 0.0), tmp_path)
     assert not list(tmp_path.iterdir())
 

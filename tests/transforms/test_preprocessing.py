@@ -316,7 +316,7 @@ class TestItk:
     def test_message_without_itk(self, make_case, monkeypatch):
         monkeypatch.setitem(sys.modules, "itk", None)
         for settings in (Preprocessing(bias_field=True), Preprocessing(denoise="curvature_flow")):
-            with pytest.raises(MissingExtraError, match=r"pip install "brats3d\[itk\]"):
+            with pytest.raises(MissingExtraError, match=r"pip install .brats3d\[itk\]"):
                 settings.prepare(make_case(), with_label=False)
 
     def test_n4_flattens_a_known_field(self):

@@ -144,7 +144,7 @@ def test_the_given_image_is_left_as_it_is(method: str) -> None:
 
 def test_message_without_scikit_image(make_case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
-    with pytest.raises(MissingExtraError, match=r"pip install "brats3d\[classical\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .brats3d\[classical\]"):
         Preprocessing(denoise="non_local_means").prepare(make_case(), with_label=False)
 
 
