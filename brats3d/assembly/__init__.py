@@ -22,6 +22,7 @@ from brats3d.assembly.classification import (
     build_classifier,
     build_classifier_network,
     check_task,
+    needs_label_maps,
     slice_axis,
 )
 from brats3d.assembly.hardware import Hardware, hardware
@@ -74,6 +75,7 @@ __all__ = [
     "hardware",
     "label_convention",
     "modalities",
+    "needs_label_maps",
     "slice_axis",
     "split_cases",
     "with_class_weights",

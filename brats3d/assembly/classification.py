@@ -40,6 +40,11 @@ def slice_axis(config: FitConfig) -> int | None:
     return look_up(SLICE_AXES, config.slices.axis, "slices.axis") if config.model.spatial_dims == 2 else None
 
 
+def needs_label_maps(config: FitConfig) -> bool:
+    """Whether a training needs label maps: not one of a classifier whose labels a table says."""
+    return config.task != CLASSIFY or config.classify.labels is None
+
+
 def check_task(config: FitConfig, cases: Sequence[Case]) -> None:
     """Check the settings of a classifier against each other and its table of labels against the cases.
 
@@ -94,7 +99,9 @@ def _checks(config: FitConfig) -> Iterator[tuple[str, object, bool, str]]:
         got, default = getattr(inference, key), getattr(InferenceConfig(), key)
         yield f"inference.{key}", got, got == default, unused + "images are judged as in training"
     yield "augment.where", config.augment.where, config.augment.where == "sample", "sample"
-    yield "data.residency", config.data.residency, config.data.residency != "gpu", "disk, ram or auto"
+    residency = config.data.residency
+    kept = ("disk", "ram", "auto") if needs_label_maps(config) else ("disk",)
+    yield "data.residency", residency, residency in kept, " or ".join(kept)
     strategy = config.trainer.strategy
     yield "trainer.strategy", strategy, not strategy.startswith("fsdp"), "auto or ddp"
 

@@ -32,7 +32,7 @@ class PrepareResult:
 
 
 def prepare(config: PrepareConfig) -> PrepareResult:
-    """Prepare each labelled case once; those that the store has are found again.
+    """Prepare each case that a training would use once; those that the store has are found again.
 
     Args:
         config: As of the training; sections that say nothing about data and preprocessing do not count.
@@ -47,8 +47,12 @@ def prepare(config: PrepareConfig) -> PrepareResult:
         raise ConfigError(
             "no data set to prepare", where="data.root", remedy="name its folder: --data.root DIR"
         )
-    found = assembly.discover_cases(config.data, config.data.root).for_training()
+    labelled = assembly.needs_label_maps(config)
+    found = assembly.discover_cases(config.data, config.data.root)
+    found = found.for_training() if labelled else found
     store = PreparedStore(store_folder(config.store or config.data.store, config.folder))
     preprocessing = assembly.build_preprocessing(config)
-    cases = prepare_cases(found.cases, preprocessing, store, config.jobs, verify=config.verify)
+    cases = prepare_cases(
+        found.cases, preprocessing, store, config.jobs, verify=config.verify, labelled=labelled
+    )
     return PrepareResult(store.folder, tuple(cases))

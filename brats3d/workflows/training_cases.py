@@ -55,7 +55,8 @@ class TrainingCases:
             OutputError: The store cannot be written to.
         """
         preprocessing, store = assembly.build_preprocessing(config), _store(config)
-        return prepare_cases([case for part in PARTS for case in self.parts[part]], preprocessing, store)
+        cases = [case for part in PARTS for case in self.parts[part]]
+        return prepare_cases(cases, preprocessing, store, labelled=assembly.needs_label_maps(config))
 
 
 def choose_cases(config: FitConfig, resumed: RunFolder | None) -> TrainingCases:
@@ -79,19 +80,20 @@ def find_cases(config: FitConfig) -> Discovery:
 
     Raises:
         LayoutError: No data set there, or more than one kind fits.
-        DataError: A case lacks a modality or its label map.
+        DataError: A case lacks a modality, or a label map where the training needs one.
         ConfigError: Unknown layout or convention.
     """
     if config.data.root is not None:
         found = assembly.discover_cases(config.data, config.data.root)
     else:
         found = assembly.discover_cases(config.data, _phantoms(config))
-    found = found.for_training()
+    labelled = assembly.needs_label_maps(config)
+    found = found.for_training() if labelled else found
     for note in found.notes:
         logger.info(note)
     modalities = assembly.modalities(config)
     for case in found.cases:
-        case.require(modalities, label=True)
+        case.require(modalities, label=labelled)
     return found
 
 

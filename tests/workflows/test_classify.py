@@ -145,12 +145,18 @@ class TestTraining:
         assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == 2
         assert result.summary["task"] == "classify"
 
-    def test_volumes_are_labelled_by_a_table(self, gate_config: MakeConfig, tmp_path: Path) -> None:
+    def test_volumes_are_labelled_by_a_table_and_need_no_label_maps(
+        self, gate_config: MakeConfig, phantom_set: Path, tmp_path: Path
+    ) -> None:
+        copied = Path(shutil.copytree(phantom_set, tmp_path / "without_label_maps"))
+        for label in copied.rglob("*_seg.nii.gz"):
+            label.unlink()
         rows = [f"BraTS2021_0000{number},{number % 2}" for number in range(6)]
         split = [f"BraTS2021_0000{number},{'val' if number < 2 else 'train'}" for number in range(6)]
         result = fit(
             gate_config(
                 tmp_path,
+                data__root=str(copied),
                 model__spatial_dims=3,
                 patch__size=[16, 16, 16],
                 split__csv=write_table(tmp_path / "split.csv", "case_id,split", *split),
@@ -162,6 +168,8 @@ class TestTraining:
         assert result.summary["split"] == "val"
         found = table(result.run / "classification.csv")
         assert [(row["slice"], row["label"]) for row in found] == [("", "0"), ("", "1")]
+        with pytest.raises(DataError, match="label map"):
+            fit(gate_config(tmp_path, "by_masks", data__root=str(copied)))
 
     def test_the_command_prints_the_scores(
         self, gate: FitResult, gate_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]

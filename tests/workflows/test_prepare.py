@@ -182,11 +182,11 @@ def test_two_processes_at_once_share_the_work(config: PrepareConfig) -> None:
 
 def test_a_killed_preparation_is_finished(config: PrepareConfig, prepared: list[str]) -> None:
     stop_before_the_last_step = (
-        "import time; from brats3d.data.store.folder import PreparedStore\n"
+        "import os, time; from brats3d.data.store.folder import PreparedStore\n"
         "put, done = PreparedStore._put, []\n"
         "def stop(store, temporary, entry):\n"
         "    done.append(entry)\n"
-        "    if len(done) > 2: print('now', flush=True); time.sleep(600)\n"
+        "    if len(done) > 2: os.write(1, b'now\\n'); time.sleep(600)\n"
         "    put(store, temporary, entry)\n"
         "PreparedStore._put = stop"
     )
