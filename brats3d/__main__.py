@@ -20,6 +20,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
         "report": "figures of a run, and their numbers",
+        "app": "a web page that segments what is dropped on it, and shows it",
         "extract": "features of regions (shape, place, intensities, texture) as a table",
         "ensemble": "fuse predictions of any tools: vote, STAPLE, or mean",
         "export": "a run as a MONAI bundle that works without brats3d",

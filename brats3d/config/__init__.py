@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses, read from YAML and the command line."""
 
 from brats3d.config.adapt import AdaptConfig
+from brats3d.config.app import AppConfig
 from brats3d.config.benchmark import BenchmarkConfig
 from brats3d.config.classical import ClassicalConfig, load_classical_config
 from brats3d.config.crossval import CrossvalConfig
@@ -36,6 +37,7 @@ from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 
 __all__ = [
     "AdaptConfig",
+    "AppConfig",
     "AugmentConfig",
     "BenchmarkConfig",
     "ClassicalConfig",

@@ -1,0 +1,1 @@
+"""The web page: what is dropped on it is segmented by a model and shown."""
