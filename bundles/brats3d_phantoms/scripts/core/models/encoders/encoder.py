@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from scripts.core.errors import ConfigError
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """Image classifier without its classifier: an image becomes feature maps of halving resolution.
 
     Names and shapes of the weights are torchvision's (in two dimensions), so that its state dicts fit.
@@ -32,9 +33,9 @@ class Encoder(nn.Module):
         self.first_convolution = first_convolution
         self.left_out = tuple(left_out)
 
+    @abstractmethod
     def levels(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps of an image ``(B, C, *S)``: ``(B, channels[i], *S / strides[i])``."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last feature map, ``(B, channels[-1], *S / strides[-1])``."""
