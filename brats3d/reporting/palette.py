@@ -16,6 +16,22 @@ REGION_COLOURS: Mapping[str, str] = MappingProxyType({"ET": VERMILLION, "TC": SK
 FALSE_POSITIVE, FALSE_NEGATIVE = ORANGE, BLUE
 TRAINING, VALIDATION = BLUE, ORANGE
 
+PAGE_COLOURS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "ground": ("#F3F5F8", "#11151A"),
+        "paper": ("#FFFFFF", "#1A2027"),
+        "raised": ("#F8FAFB", "#212932"),
+        "ink": ("#1A2027", "#E8EDF2"),
+        "muted": ("#55606C", "#A5B1BD"),
+        "line": ("#D6DCE2", "#36404B"),
+        "accent": (BLUE, SKY_BLUE),
+        "alert": ("#A84300", "#F2935A"),
+        "alert-ground": ("#FDF1E8", "#33241A"),
+        "picture-ground": ("#FFFFFF", "#FFFFFF"),
+    }
+)
+"""What pages are made of, by name: on light ground and on dark. Text has a contrast of 4.5 or more."""
+
 _SAME_TISSUE: Mapping[str, str] = MappingProxyType({"NET": "NCR", "NETC": "NCR", "CC": "NCR"})
 _OTHERS = (GREEN, PURPLE, BLUE, ORANGE)
 
