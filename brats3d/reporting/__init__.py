@@ -4,7 +4,7 @@ Knows label conventions and scores, but neither configurations nor runs.
 """
 
 from brats3d.reporting.canvas import Drawing
-from brats3d.reporting.case import ReportedCase
+from brats3d.reporting.case import LabelledCase, ReportedCase
 from brats3d.reporting.confusion import count_confusion, draw_confusion
 from brats3d.reporting.curves import draw_curves
 from brats3d.reporting.distribution import draw_dice
@@ -18,6 +18,7 @@ __all__ = [
     "INDEX",
     "Drawing",
     "FigureEntry",
+    "LabelledCase",
     "ReportedCase",
     "Table",
     "TrainingLog",

@@ -1,9 +1,9 @@
-"""A case as the figures show it: images, reference and prediction on one grid."""
+"""A case as figures and pages show it: images, prediction and, if there is one, reference on one grid."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -22,22 +22,25 @@ class ReportedCase:
     Attributes:
         case_id: Name of the case.
         images: Modality to intensities, float32 ``(X, Y, Z)``; a plane is a volume of one slice.
-        reference: Class indices, uint8 ``(X, Y, Z)``.
+        reference: Class indices, uint8 ``(X, Y, Z)``, or None; see :class:`LabelledCase`.
         prediction: Class indices, uint8 ``(X, Y, Z)``.
-        probabilities: Float32 ``(R, X, Y, Z)`` in [0, 1].
+        probabilities: Float32 ``(R, X, Y, Z)`` in [0, 1], or None where only labels are known.
         convention: Names the classes and regions.
         spacing_mm: Voxel size along each axis.
-        has_orientation: Whether the files say where left and right are; pictures do not.
+        has_orientation: Whether the files say where left and right are; pictures do not, and their unit of
+            length is the pixel.
+        affine: Float64 ``(4, 4)``, voxel index to millimetres in RAS+; None: only the spacing is known.
     """
 
     case_id: str
     images: Mapping[str, NDArray[np.float32]]
-    reference: NDArray[np.uint8]
+    reference: NDArray[np.uint8] | None
     prediction: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None
     convention: LabelConvention
     spacing_mm: tuple[float, float, float]
     has_orientation: bool = True
+    affine: NDArray[np.float64] | None = None
 
     @property
     def core(self) -> str:
@@ -50,10 +53,17 @@ class ReportedCase:
         name = next((name for name in preferred if name in self.images), list(self.images)[-1])
         return name, self.images[name]
 
+    def with_reference(self, reference: NDArray[np.uint8]) -> LabelledCase:
+        """Return the same case with a reference, class indices, uint8 ``(X, Y, Z)``."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        return LabelledCase(**{**content, "reference": reference})
+
     def region(self, name: str, *, predicted: bool) -> NDArray[np.bool_]:
         """Mask of a region in the reference or in the prediction, bool ``(X, Y, Z)``."""
         members = self.convention.class_table[:, self.convention.region_names.index(name)]
-        return members[self.prediction if predicted else self.reference]
+        classes = self.prediction if predicted else self.reference
+        assert classes is not None, f"{self.case_id} has no reference"
+        return members[classes]
 
     @cached_property
     def brain(self) -> NDArray[np.bool_]:
@@ -68,21 +78,27 @@ class ReportedCase:
 
     def largest_slice(self) -> tuple[Plane, int]:
         """Plane and number of the slice with most tumour (else predicted tumour, else brain)."""
-        plane = planes_of(self.reference.shape)[0]
-        shown = next(mask for mask in (self.reference > 0, self.prediction > 0, self.brain) if mask.any())
+        plane = planes_of(self.prediction.shape)[0]
+        known = (self.prediction,) if self.reference is None else (self.reference, self.prediction)
+        shown = next(mask for mask in (*(classes > 0 for classes in known), self.brain) if mask.any())
         return plane, largest_slice(shown, plane)
 
     def place(self, plane: Plane, index: int) -> str:
         """Say which slice it is; nothing where there is but one."""
-        return f"{plane.name} slice {index}" if self.reference.shape[plane.axis] > 1 else ""
+        return f"{plane.name} slice {index}" if self.prediction.shape[plane.axis] > 1 else ""
 
     def centre(self) -> tuple[str, tuple[int, int, int]]:
         """What is looked at (TC, else any tumour, else the brain), and the voxel in its middle."""
-        choices = {
-            self.core: self.region(self.core, predicted=False),
-            "tumour": self.reference > 0,
-            "predicted tumour": self.prediction > 0,
-            "brain": self.brain,
-        }
+        choices = {"predicted tumour": self.prediction > 0, "brain": self.brain}
+        if self.reference is not None:
+            core = self.region(self.core, predicted=False)
+            choices = {self.core: core, "tumour": self.reference > 0, **choices}
         name = next(name for name, mask in choices.items() if mask.any())
         return name, central_voxel(choices[name], self.spacing_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCase(ReportedCase):
+    """A case with a reference, for drawings that compare with it."""
+
+    reference: NDArray[np.uint8]

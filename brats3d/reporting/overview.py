@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from brats3d.reporting.blending import grey, window, with_classes, with_errors
 from brats3d.reporting.canvas import Drawing, new_figure, styled
-from brats3d.reporting.case import ReportedCase
+from brats3d.reporting.case import LabelledCase
 from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, tissue_colours
 from brats3d.reporting.panels import CONVENTION_NOTE, cut, legend, show
 from brats3d.reporting.region_counts import COLUMNS, region_counts
@@ -21,7 +22,7 @@ _CAPTION = "The slice with most tumour. "
 
 
 @styled
-def draw_overview(case: ReportedCase) -> Drawing:
+def draw_overview(case: LabelledCase) -> Drawing:
     """Draw a case; above the modalities and the reference, below the probabilities, errors and prediction."""
     plane, index = case.largest_slice()
     across = max(len(case.images) + 1, len(case.convention.regions) + 2)
@@ -55,12 +56,14 @@ def draw_overview(case: ReportedCase) -> Drawing:
         plane,
         "errors, all tissues" if len(colours) > 1 else "errors",
     )
-    _probabilities(list(axes[1, : len(case.convention.regions)]), case, plane, index)
-    grid = axes[2, 0].get_subplotspec().get_gridspec()
-    scale = figure.add_subplot(grid[2, : len(case.convention.regions)])
-    figure.colorbar(axes[1, 0].images[0], cax=scale, orientation="horizontal")
-    scale.tick_params(labelsize="x-small")
-    scale.set_xlabel("probability", fontsize="small", labelpad=1)
+    if case.probabilities is not None:
+        regions = len(case.convention.regions)
+        _probabilities(list(axes[1, :regions]), case, case.probabilities, plane, index)
+        grid = axes[2, 0].get_subplotspec().get_gridspec()
+        scale = figure.add_subplot(grid[2, :regions])
+        figure.colorbar(axes[1, 0].images[0], cax=scale, orientation="horizontal")
+        scale.tick_params(labelsize="x-small")
+        scale.set_xlabel("probability", fontsize="small", labelpad=1)
     legend(figure, {**colours, "false positive": FALSE_POSITIVE, "false negative": FALSE_NEGATIVE})
     note = f" {CONVENTION_NOTE}" if case.has_orientation else ""
     return Drawing(
@@ -73,9 +76,11 @@ def draw_overview(case: ReportedCase) -> Drawing:
     )
 
 
-def _probabilities(drawn: list[Axes], case: ReportedCase, plane: Plane, index: int) -> None:
+def _probabilities(
+    drawn: list[Axes], case: LabelledCase, probabilities: NDArray[np.float32], plane: Plane, index: int
+) -> None:
     names = case.convention.region_names
-    for panel, name, volume in zip(drawn, names, case.probabilities, strict=True):
+    for panel, name, volume in zip(drawn, names, probabilities, strict=True):
         picture = np.asarray(cut(case, volume, plane, index), dtype=np.float32)
         show(panel, picture, case, plane, f"P({name})")
         panel.images[0].set(cmap=_COLOUR_MAP, clim=(0, 1))

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from brats3d.reporting.blending import Picture, grey, window, with_classes, with_errors
 from brats3d.reporting.canvas import Drawing, new_figure, styled
-from brats3d.reporting.case import ReportedCase
+from brats3d.reporting.case import LabelledCase
 from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, tissue_colours
 from brats3d.reporting.panels import CONVENTION_NOTE, cut, legend, name_row, outline, show
 from brats3d.reporting.region_counts import COLUMNS, region_counts
@@ -19,7 +19,7 @@ _OUTLINE = "white"
 
 
 @styled
-def draw_planes(case: ReportedCase) -> Drawing:
+def draw_planes(case: LabelledCase) -> Drawing:
     """Draw a case; a row per plane, all through the voxel in the middle of the core."""
     name, centre = case.centre()
     planes = planes_of(case.reference.shape)
@@ -64,14 +64,14 @@ def draw_planes(case: ReportedCase) -> Drawing:
     )
 
 
-def _tissues(axes: Axes, picture: Picture, case: ReportedCase, plane: Plane, colours: list[str]) -> None:
+def _tissues(axes: Axes, picture: Picture, case: LabelledCase, plane: Plane, colours: list[str]) -> None:
     index = case.centre()[1][plane.axis]
     blended = with_classes(picture, cut(case, case.prediction, plane, index), colours)
     show(axes, blended, case, plane)
     outline(axes, cut(case, case.region(case.core, predicted=False), plane, index), _OUTLINE)
 
 
-def _errors(axes: Axes, picture: Picture, case: ReportedCase, plane: Plane) -> None:
+def _errors(axes: Axes, picture: Picture, case: LabelledCase, plane: Plane) -> None:
     index = case.centre()[1][plane.axis]
     wanted, found = (
         cut(case, case.region(case.core, predicted=predicted), plane, index) for predicted in (False, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from brats3d.cases import Case
 from brats3d.data.splits import Split
-from brats3d.errors import ConfigError, RunError, closest_first
+from brats3d.errors import ConfigError, DataError, RunError, closest_first
 from brats3d.imaging import PIXEL, Geometry, read_volume
-from brats3d.reporting import ReportedCase
+from brats3d.labels import LabelConvention
+from brats3d.reporting import LabelledCase, ReportedCase
 from brats3d.transforms.restoration import orientation_change
-from brats3d.workflows.segmentation import CaseSegmentation
+from brats3d.workflows.segmentation import Segmentation, SegmentedCase
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
@@ -84,7 +86,7 @@ def find_chosen(cases: Sequence[Case], ids: Sequence[str]) -> list[Case]:
     return [known[name] for name in ids]
 
 
-def reported_case(case: Case, segmentation: CaseSegmentation) -> ReportedCase:
+def reported_case(case: Case, segmentation: Segmentation) -> LabelledCase:
     """Segment a labelled case and put it together with its images and its reference.
 
     Raises:
@@ -93,29 +95,82 @@ def reported_case(case: Case, segmentation: CaseSegmentation) -> ReportedCase:
     """
     assert case.label is not None
     result = segmentation(case, case.convention)
+    shown = shown_case(
+        case, result, segmentation.modalities, values=case.convention, trained=segmentation.convention
+    )
+    assert isinstance(shown, LabelledCase)
+    return shown
+
+
+def shown_case(
+    case: Case,
+    result: SegmentedCase,
+    modalities: Sequence[str],
+    *,
+    values: LabelConvention,
+    trained: LabelConvention,
+) -> ReportedCase:
+    """Put a segmented case together with its images and, if it has a label map, its reference.
+
+    Args:
+        case: Its files.
+        result: What was made of it.
+        modalities: Images to show.
+        values: Meaning of the label values of ``result``, with the regions of ``trained``.
+        trained: Names the classes and regions.
+
+    Returns:
+        A :class:`~brats3d.reporting.LabelledCase` where there is a label map.
+
+    Raises:
+        DataError: A file is missing or torn, or the label map has another grid than the images.
+        LabelError: A label value outside the convention of the case.
+    """
+    grid = result.geometry
     with case.here():
         images = {
-            name: read_volume(case.images[name], channel=case.channels.get(name))[0]
-            for name in segmentation.modalities
+            name: read_volume(case.images[name], channel=case.channels.get(name))[0] for name in modalities
         }
-        labels, _ = read_volume(case.label)
-    reference = case.convention.to_classes(case.convention.check(labels, case.label))
-    grid = result.geometry
-    axes, _ = orientation_change(grid, "RAS")
-    x, y, z = (grid.spacing_mm[axis] for axis in axes)
-    return ReportedCase(
+        reference = None if case.label is None else _reference(case, case.label, grid)
+    shown = ReportedCase(
         case.case_id,
         {name: _upright(image, grid) for name, image in images.items()},
-        _upright(reference, grid),
-        _upright(case.convention.to_classes(result.labels), grid),
+        None,
+        _upright(values.to_classes(result.labels), grid),
         np.stack([_upright(channel, grid) for channel in result.probabilities]),
-        segmentation.convention,
-        (x, y, z),
-        has_orientation=grid.unit != PIXEL,
+        trained,
+        *_upright_grid(grid),
     )
+    return shown if reference is None else shown.with_reference(_upright(reference, grid))
+
+
+def _reference(case: Case, path: Path, grid: Geometry) -> NDArray[np.uint8]:
+    labels, geometry = read_volume(path)
+    difference = grid.difference(geometry)
+    if difference is not None:
+        raise DataError(
+            "the label map does not lie on the grid of the images",
+            where=path,
+            got=difference,
+            expected="the grid of the images of the case",
+            remedy="resample the label map with nearest-neighbour interpolation",
+        )
+    return case.convention.to_classes(case.convention.check(labels, path))
 
 
 def _upright(volume: NDArray[Voxel], grid: Geometry) -> NDArray[Voxel]:
     """Turn ``(X, Y, Z)`` in the axes of the files to the right, to the front and upwards."""
     axes, flipped = orientation_change(grid, "RAS")
     return volume.transpose(axes)[tuple(slice(None, None, -1 if flip else 1) for flip in flipped)]
+
+
+def _upright_grid(grid: Geometry) -> tuple[tuple[float, float, float], bool, NDArray[np.float64]]:
+    """Spacing, whether left and right are known, and affine of what :func:`_upright` returns."""
+    axes, flipped = orientation_change(grid, "RAS")
+    from_upright = np.zeros((4, 4))
+    from_upright[3, 3] = 1
+    for upright, (axis, flip) in enumerate(zip(axes, flipped, strict=True)):
+        from_upright[axis, upright] = -1 if flip else 1
+        from_upright[axis, 3] = grid.shape[axis] - 1 if flip else 0
+    x, y, z = (grid.spacing_mm[axis] for axis in axes)
+    return (x, y, z), grid.unit != PIXEL, grid.affine @ from_upright

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from brats3d.labels import CONVENTIONS
-from brats3d.reporting import ReportedCase
+from brats3d.reporting import LabelledCase
 
 
 @pytest.fixture(scope="session")
-def case() -> ReportedCase:
+def case() -> LabelledCase:
     """A brain with oedema around a core; the prediction is the reference, one voxel further to the right."""
     convention = CONVENTIONS["brats2017"]
     _, core, oedema, enhancing = range(4)
@@ -22,7 +22,7 @@ def case() -> ReportedCase:
     image = np.zeros(reference.shape, dtype=np.float32)
     image[2:22, 2:18, 1:11] = np.random.default_rng(0).uniform(1, 2, (20, 16, 10))
     regions = np.stack([column[prediction] for column in convention.class_table.T])
-    return ReportedCase(
+    return LabelledCase(
         "someone",
         {"t1ce": image, "flair": image + 0.5 * reference},
         reference,
