@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from brats3d.errors import ConfigError
 from brats3d.inference.forward import Precision, RegionForward
 from brats3d.inference.memory import BatchRunner
+from brats3d.inference.progress import report
 from brats3d.inference.slices import SLICE_AXES
 from brats3d.registry import look_up
 
@@ -82,10 +83,14 @@ class ImageClassifier:
         filled = [index for index in range(len(images)) if images[index].any()]
         found = torch.zeros(len(images))
         device = self._forward.device
+        done = 0
 
         def judge(batch: Sequence[int], _: int) -> None:
+            nonlocal done
             seen = resized(images[list(batch)].to(device, torch.float32), self.size)
             found[list(batch)] = self._forward(seen)[:, 0].cpu()
+            done += len(batch)
+            report(done, len(filled))
 
         with self._forward.evaluating():
             self._runner.run(filled, judge, device=device)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from brats3d.errors import ConfigError
+from brats3d.inference.progress import part
 from brats3d.inference.segmenter import Segmenter
 
 
@@ -38,10 +39,11 @@ class EnsembleSegmenter:
     def segment(self, image: Tensor) -> Tensor:
         """Weighted mean of the members' probabilities; see :meth:`Segmenter.segment`."""
         total: Tensor | None = None
-        for segmenter, weight in zip(self.segmenters, self.weights, strict=True):
+        for number, (segmenter, weight) in enumerate(zip(self.segmenters, self.weights, strict=True)):
             if weight == 0:
                 continue
-            probabilities = segmenter.segment(image)
+            with part(number, number + 1, of=len(self.segmenters)):
+                probabilities = segmenter.segment(image)
             if total is None:
                 total = probabilities * weight
             else:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from brats3d.errors import ConfigError
 from brats3d.inference.forward import Precision, RegionForward, RegionHead
 from brats3d.inference.memory import BatchRunner
+from brats3d.inference.progress import report
 from brats3d.inference.segmenter import Progress
 from brats3d.registry import look_up
 
@@ -111,6 +112,7 @@ class SliceSegmenter:
             done += len(batch)
             if self.progress is not None:
                 self.progress(done, len(indices))
+            report(done, len(indices))
 
         with self._forward.evaluating():
             self._runner.run(indices, predict, device=device)

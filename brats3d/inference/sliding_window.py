@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from brats3d.errors import ConfigError
 from brats3d.inference.forward import Precision, RegionForward, RegionHead
 from brats3d.inference.memory import BatchRunner
+from brats3d.inference.progress import report
 from brats3d.inference.segmenter import Progress
 from brats3d.inference.windows import Canvas, HalfCanvas, Window, window_grid, window_starts
 
@@ -114,6 +115,7 @@ class SlidingWindowSegmenter:
             done += len(batch)
             if self.progress is not None:
                 self.progress(done, len(windows))
+            report(done, len(windows))
 
         with self._forward.evaluating():
             self._runner.run(windows, predict, device=device, relieve=canvas.move_to_host)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from scripts.core.errors import ConfigError
 from scripts.core.inference.forward import Precision, RegionForward
 from scripts.core.inference.memory import BatchRunner
+from scripts.core.inference.progress import report
 from scripts.core.inference.slices import SLICE_AXES
 from scripts.core.registry import look_up
 
@@ -83,10 +84,14 @@ class ImageClassifier:
         filled = [index for index in range(len(images)) if images[index].any()]
         found = torch.zeros(len(images))
         device = self._forward.device
+        done = 0
 
         def judge(batch: Sequence[int], _: int) -> None:
+            nonlocal done
             seen = resized(images[list(batch)].to(device, torch.float32), self.size)
             found[list(batch)] = self._forward(seen)[:, 0].cpu()
+            done += len(batch)
+            report(done, len(filled))
 
         with self._forward.evaluating():
             self._runner.run(filled, judge, device=device)

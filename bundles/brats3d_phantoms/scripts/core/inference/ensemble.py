@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from scripts.core.errors import ConfigError
+from scripts.core.inference.progress import part
 from scripts.core.inference.segmenter import Segmenter
 
 
@@ -39,10 +40,11 @@ class EnsembleSegmenter:
     def segment(self, image: Tensor) -> Tensor:
         """Weighted mean of the members' probabilities; see :meth:`Segmenter.segment`."""
         total: Tensor | None = None
-        for segmenter, weight in zip(self.segmenters, self.weights, strict=True):
+        for number, (segmenter, weight) in enumerate(zip(self.segmenters, self.weights, strict=True)):
             if weight == 0:
                 continue
-            probabilities = segmenter.segment(image)
+            with part(number, number + 1, of=len(self.segmenters)):
+                probabilities = segmenter.segment(image)
             if total is None:
                 total = probabilities * weight
             else:

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from scripts.core.inference.classifying import Classifier
+from scripts.core.inference.progress import part
 from scripts.core.inference.segmenter import Segmenter
+
+_PARTS = 10
+"""Judging counts as one of so many parts of the work."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,12 @@ class GatedSegmenter:
     def segment(self, image: Tensor) -> Tensor:
         """Segment one volume ``(C, X, Y, Z)``; see :meth:`Segmenter.segment`."""
         started_at = time.perf_counter()
-        confidences = self.classifier.confidences(image)
+        with part(0, 1, of=_PARTS):
+            confidences = self.classifier.confidences(image)
         segmented = ~(confidences < self.threshold)  # what is no number is no reason to skip
         judged_at = time.perf_counter()
-        result = self._segmented(image.as_subclass(Tensor), segmented)
+        with part(1, _PARTS, of=_PARTS):
+            result = self._segmented(image.as_subclass(Tensor), segmented)
         self.decision = GateDecision(
             confidences,
             segmented,

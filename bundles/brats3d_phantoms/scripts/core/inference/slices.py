@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from scripts.core.errors import ConfigError
 from scripts.core.inference.forward import Precision, RegionForward, RegionHead
 from scripts.core.inference.memory import BatchRunner
+from scripts.core.inference.progress import report
 from scripts.core.inference.segmenter import Progress
 from scripts.core.registry import look_up
 
@@ -112,6 +113,7 @@ class SliceSegmenter:
             done += len(batch)
             if self.progress is not None:
                 self.progress(done, len(indices))
+            report(done, len(indices))
 
         with self._forward.evaluating():
             self._runner.run(indices, predict, device=device)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from scripts.core.errors import ConfigError
 from scripts.core.inference.forward import Precision, RegionForward, RegionHead
 from scripts.core.inference.memory import BatchRunner
+from scripts.core.inference.progress import report
 from scripts.core.inference.segmenter import Progress
 from scripts.core.inference.windows import Canvas, HalfCanvas, Window, window_grid, window_starts
 
@@ -115,6 +116,7 @@ class SlidingWindowSegmenter:
             done += len(batch)
             if self.progress is not None:
                 self.progress(done, len(windows))
+            report(done, len(windows))
 
         with self._forward.evaluating():
             self._runner.run(windows, predict, device=device, relieve=canvas.move_to_host)
