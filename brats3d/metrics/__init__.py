@@ -1,8 +1,17 @@
 """Region metrics: NumPy masks in, dataclasses out; needs neither torch nor a configuration."""
 
+from brats3d.metrics.bland_altman import BlandAltman, bland_altman
+from brats3d.metrics.calibration import (
+    Calibration,
+    count_calibration,
+    pool_calibrations,
+    read_calibration_csv,
+    write_calibration_csv,
+)
 from brats3d.metrics.comparison import Comparison, compare, format_comparison
 from brats3d.metrics.counts import Counts, count_voxels
 from brats3d.metrics.empty_policy import BRATS2023, EMPTY_POLICIES, EmptyPolicy
+from brats3d.metrics.lesion_table import read_lesions_csv
 from brats3d.metrics.lesions import LesionRow, LesionRules, LesionScores, score_lesions
 from brats3d.metrics.metric import Metric, metrics_of
 from brats3d.metrics.profiles import DEFAULT_PROFILE, PROFILES, Profile
@@ -19,6 +28,8 @@ __all__ = [
     "EMPTY_POLICIES",
     "PROFILES",
     "SURFACE_DEFINITIONS",
+    "BlandAltman",
+    "Calibration",
     "CaseScores",
     "Comparison",
     "Counts",
@@ -31,7 +42,9 @@ __all__ = [
     "RegionRow",
     "Statistics",
     "SurfaceDistances",
+    "bland_altman",
     "compare",
+    "count_calibration",
     "count_voxels",
     "describe",
     "evaluate_case",
@@ -39,10 +52,14 @@ __all__ = [
     "format_table",
     "lay_out",
     "metrics_of",
+    "pool_calibrations",
+    "read_calibration_csv",
+    "read_lesions_csv",
     "read_metrics_csv",
     "score_lesions",
     "summarise",
     "surface_distances",
+    "write_calibration_csv",
     "write_lesions_csv",
     "write_metrics_csv",
 ]

@@ -18,7 +18,7 @@ from brats3d.files import write_json
 from brats3d.metrics import RegionRow, summarise, write_metrics_csv
 from brats3d.workflows import finetuning
 from brats3d.workflows.fit import quiet_lightning
-from brats3d.workflows.held_out import score_cases
+from brats3d.workflows.held_out import HeldOutScores, score_cases
 from brats3d.workflows.loading import load_segmentation, load_weights
 from brats3d.workflows.preparation import prepare_cases, store_folder
 from brats3d.workflows.runs import RunFolder
@@ -79,11 +79,13 @@ def adapt(config: AdaptConfig) -> AdaptResult:
         raise
     held_out = [case for case in (known[name] for name in split.test) if case.label is not None]
     before, after = (
-        score_cases(load_segmentation([of], accelerator=config.accelerator), held_out) if held_out else []
+        score_cases(load_segmentation([of], accelerator=config.accelerator), held_out)
+        if held_out
+        else HeldOutScores()
         for of in (origin, run)
     )
     _write(run, gaps, before, after)
-    return AdaptResult(run.path, gaps, tuple(before), tuple(after))
+    return AdaptResult(run.path, gaps, before.rows, after.rows)
 
 
 def _check(config: AdaptConfig) -> None:
@@ -215,12 +217,11 @@ def _train(
     return tuple(watch.gaps)
 
 
-def _write(
-    run: RunFolder, gaps: Sequence[float], before: Sequence[RegionRow], after: Sequence[RegionRow]
-) -> None:
-    summary: dict[str, Any] = {**summarise(after), "split": "test" if after else None, "gaps": list(gaps)}
-    if after:
-        summary.update(finetuning.change(before, after))
-        write_metrics_csv(run.path / "metrics_before.csv", before)
-    write_metrics_csv(run.metrics_csv, after)
+def _write(run: RunFolder, gaps: Sequence[float], before: HeldOutScores, after: HeldOutScores) -> None:
+    part = "test" if after.rows else None
+    summary: dict[str, Any] = {**summarise(after.rows), "split": part, "gaps": list(gaps)}
+    if after.rows:
+        summary.update(finetuning.change(before.rows, after.rows))
+        write_metrics_csv(run.path / "metrics_before.csv", before.rows)
+    after.write(run)
     write_json(run.metrics_json, summary)

@@ -26,7 +26,7 @@ from brats3d.workflows import finetuning
 from brats3d.workflows.beginning import Beginning, begin
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
-from brats3d.workflows.held_out import score_cases
+from brats3d.workflows.held_out import HeldOutScores, score_cases
 from brats3d.workflows.runs import RunFolder, invite_no_more
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.training_cases import PARTS, TrainingCases, choose_cases
@@ -118,13 +118,12 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
         module = assembly.build_module(config, cases.found.convention, machine, clock)
     own = slice(trainer.global_rank, None, trainer.world_size)
     part, held_out = cases.held_out()
-    rows: list[RegionRow] = []
-    before: list[RegionRow] = []
+    scored = before = HeldOutScores()
     judged: list[HeldOutCase] = []
     if classifies:
         judged = judge_held_out(run, cases.parts, prepared, own, module, machine)
     else:
-        rows, before = (
+        scored, before = (
             _of_all(_score(config, weights, cases.found.convention, held_out[own], module, machine))
             for weights in (run.checkpoint(), None if config.init is None else run.initial)
         )
@@ -132,20 +131,20 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
     if group.follows:
         # The process that leads writes; what called this function shall not do so twice.
         raise SystemExit(0)
-    scores, text = write_gate(config, run, judged) if classifies else (summarise(rows), "")
+    scores, text = write_gate(config, run, judged) if classifies else (summarise(scored.rows), "")
     summary = {**scores, "split": part, "checkpoint": run.checkpoint().name}
-    if before:
-        summary.update(finetuning.change(before, rows))
-        write_metrics_csv(run.path / "metrics_before.csv", before)
+    if before.rows:
+        summary.update(finetuning.change(before.rows, scored.rows))
+        write_metrics_csv(run.path / "metrics_before.csv", before.rows)
     if not classifies:
         summary["postprocess"] = to_plain(config.postprocess)
-        write_metrics_csv(run.metrics_csv, rows)
+        scored.write(run)
     summary["training_minutes"] = round(minutes, 2)
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
     write_json(run.metrics_json, summary)
     draw_training_curves(run.path)
-    return FitResult(run.path, tuple(rows), summary, text=text, before=tuple(before))
+    return FitResult(run.path, scored.rows, summary, text=text, before=before.rows)
 
 
 def _module(begun: Beginning, cases: TrainingCases, machine: assembly.Hardware, clock: Clock) -> Any:
@@ -178,11 +177,11 @@ def _write_beginning(begun: Beginning, cases: TrainingCases, module: Any) -> Non
     )
 
 
-def _of_all(own: list[RegionRow]) -> list[RegionRow]:
-    """Scores of the cases of all processes, sorted by case; each process must ask."""
+def _of_all(own: HeldOutScores) -> HeldOutScores:
+    """Scores of the cases of all processes; each process must ask."""
     from brats3d.training.processes import of_all_processes
 
-    return sorted((row for part in of_all_processes(own) for row in part), key=lambda row: row.case_id)
+    return HeldOutScores.together(of_all_processes(own))
 
 
 def _patches_per_second(trainer: Trainer) -> float:
@@ -234,12 +233,12 @@ def _score(
     cases: Sequence[Case],
     module: Any,
     machine: assembly.Hardware,
-) -> list[RegionRow]:
+) -> HeldOutScores:
     """Score a checkpoint, if there is one, on whole cases, on the grid of their files."""
     from brats3d.training.checkpoints import read_checkpoint
 
     if weights is None:
-        return []
+        return HeldOutScores()
     module.load_state_dict(read_checkpoint(weights)["state_dict"])
     # After a training Lightning leaves the network in main memory.
     network = module.network.to(machine.device)

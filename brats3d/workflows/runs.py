@@ -56,6 +56,16 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def lesions_csv(self) -> Path:
+        """Scores per lesion; older runs have none."""
+        return self.path / "lesions.csv"
+
+    @property
+    def calibration_csv(self) -> Path:
+        """Voxels by predicted probability; older runs have none."""
+        return self.path / "calibration.csv"
+
+    @property
     def metrics_json(self) -> Path:
         """Summary of the scores."""
         return self.path / "metrics.json"

@@ -125,7 +125,7 @@ def dice_on_target(folder: Path, run: Path, names: Sequence[str]) -> float:
     """Score a run on cases of the shifted data set."""
     found = assembly.discover_cases(load_config().data, str(folder / "shifted"))
     cases = [case for case in found.cases if case.case_id in names]
-    return dice(score_cases(load_segmentation([RunFolder(run)], accelerator="cpu"), cases))
+    return dice(score_cases(load_segmentation([RunFolder(run)], accelerator="cpu"), cases).rows)
 
 
 def gains(folder: Path, seed: int) -> dict[str, float]:
