@@ -1,0 +1,1 @@
+"""The web server of the page: routes, and what every request and answer must keep to."""

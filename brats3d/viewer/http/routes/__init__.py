@@ -1,0 +1,1 @@
+"""The routes, one file for each noun; each makes its router from what it serves."""

@@ -1,0 +1,130 @@
+"""What the JSON of requests and answers looks like, for those who write programs against the server."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorParts(_Strict):
+    """What went wrong, in the words for the person who can mend it."""
+
+    what: str = Field(description="One sentence that names the problem.")
+    where: str | None = Field(description="File, region or header that the problem sits in.")
+    got: str | None = Field(description="What was found.")
+    expected: str | None = Field(description="What would have been right.")
+    remedy: str | None = Field(description="What can be done about it.")
+
+
+class ErrorAnswer(_Strict):
+    """The answer to whatever cannot be done."""
+
+    error: ErrorParts
+
+
+class Health(_Strict):
+    """The server is there."""
+
+    status: Literal["ok"]
+
+
+class RegionInfo(_Strict):
+    """A region that a model finds."""
+
+    name: str
+    colour: str = Field(description="#RRGGBB, the same in every picture.")
+    threshold: float = Field(
+        description="Probability above which a voxel belongs to it, unless asked otherwise."
+    )
+
+
+class ClassInfo(_Strict):
+    """A value of a label map."""
+
+    name: str
+    value: int = Field(description="Value in the label map.")
+    colour: str = Field(description="#RRGGBB.")
+
+
+class ModelInfo(_Strict):
+    """A model that can be asked."""
+
+    id: str
+    title: str
+    kind: Literal["run", "bundle", "classical"]
+    gated: bool = Field(description="Whether a classifier first decides if there is anything to segment.")
+    dimensions: Literal[2, 3]
+    modalities: list[str] = Field(description="Modalities that it needs: t1, t1ce, t2, flair, or xray.")
+    regions: list[RegionInfo]
+    classes: list[ClassInfo]
+
+
+class NewUpload(_Strict):
+    """An empty upload."""
+
+    id: str
+
+
+class SeenFile(_Strict):
+    """A file of an upload, a series of DICOM files, or a picture."""
+
+    name: str
+    kind: Literal["nifti", "dicom series", "picture"]
+    shape: list[int] = Field(description="Voxels along each axis.")
+    spacing_mm: list[float] | None = Field(description="Size of a voxel; null where the file does not say.")
+    channels: int = Field(description="Number of images in the file.")
+    guess: str | None = Field(description="Modality by its name, or `reference`, or null.")
+
+
+class Chosen(_Strict):
+    """Where the image of a modality is."""
+
+    file: str
+    channel: int | None = Field(default=None, description="Which image of a file with several, from 0.")
+
+
+class Contents(_Strict):
+    """What an upload holds, and what was made of it."""
+
+    id: str | None = None
+    files: list[SeenFile]
+    assignment: dict[str, Chosen] = Field(description="Modality to file; a guess until it is posted.")
+    reference: str | None = Field(description="File with the reference label map.")
+    problems: list[str] = Field(description="What stands in the way of a segmentation.")
+    dimensions: Literal[2, 3] | None
+
+
+class Assignment(_Strict):
+    """Which file is what."""
+
+    modalities: dict[str, Chosen]
+    reference: str | None = None
+
+
+class SegmentRequest(_Strict):
+    """What to segment, and with which model."""
+
+    upload: str = Field(description="Id of an upload.")
+    model: str = Field(description="Id of a model.")
+
+
+class NewJob(_Strict):
+    """A segmentation that waits for its turn."""
+
+    id: str
+
+
+class Progress(_Strict):
+    """How far a segmentation is."""
+
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    position: int | None = Field(description="How many are before it, while it is queued.")
+    stage: str | None = Field(description="What is being done.")
+    fraction: float | None = Field(description="How much is done, 0 to 1.")
+    seconds_left: float | None = Field(description="Seconds until it will be done, estimated.")
+    error: ErrorParts | None
