@@ -1,0 +1,63 @@
+/** Where files come in: drops anywhere on the page, and inputs. */
+
+import { byId } from "./dom.js";
+import { filesOfDrop, filesOfInput } from "./dropped.js";
+import { show } from "./messages.js";
+import { closeCase, open, stopUpload } from "./opening.js";
+import { session } from "./session.js";
+
+export function startDropPanel() {
+  for (const id of ["file-input", "folder-input", "add-input"]) {
+    byId(id).addEventListener("change", async ({ target }) => {
+      const files = filesOfInput(target);
+      target.value = "";
+      await open(files, id === "add-input");
+    });
+  }
+  byId("new-case").addEventListener("click", closeCase);
+  byId("upload-cancel").addEventListener("click", stopUpload);
+  session.on("state", showState);
+  listenToDrops();
+}
+
+function showState() {
+  const { state } = session;
+  byId("drop-zone").hidden = state !== "empty";
+  byId("uploading").hidden = state !== "uploading";
+  byId("stage").hidden = state === "empty" || state === "uploading";
+  byId("new-case").disabled = state === "empty" || state === "uploading";
+}
+
+function listenToDrops() {
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  let depth = 0;
+  const curtain = (by) => {
+    depth = Math.max(0, depth + by);
+    byId("drop-curtain").hidden = depth === 0;
+  };
+  document.addEventListener("dragenter", (event) => carriesFiles(event) && curtain(1));
+  document.addEventListener("dragleave", (event) => carriesFiles(event) && curtain(-1));
+  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    curtain(-depth);
+    try {
+      const files = await filesOfDrop(event.dataTransfer);
+      const answer = session.contents === null ? "new" : await ask();
+      if (answer === "new" || answer === "add") await open(files, answer === "add");
+    } catch (error) {
+      show(error);
+    }
+  });
+}
+
+/** Whether files belong to the case that is open. */
+function ask() {
+  const dialog = byId("drop-dialog");
+  dialog.returnValue = "neither";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+  });
+}

@@ -1,0 +1,164 @@
+/** One picture: an image with labels over it, drawn by NiiVue. */
+
+import { lookUpTable } from "./colours.js";
+import { make } from "./dom.js";
+
+const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
+const GREY = [0.62, 0.66, 0.7, 1];
+
+export class Pane {
+  /**
+   * @param {number} index
+   * @param {object} listeners - chosen(): another overlay; located(pane, data): the cross has moved; moved(pane)
+   */
+  constructor(index, { chosen, located, moved }) {
+    this.index = index;
+    this.drawings = 0;
+    this.select = make("select", { id: `overlay-${index}`, on: { change: chosen } });
+    this.canvas = make("canvas", { id: `canvas-${index}`, role: "img", "aria-label": "Image" });
+    this.canvas.textContent = "The images need a browser with WebGL 2.";
+    this.element = make("div", { class: "pane", data: { overlay: "", drawn: "false" } },
+      make("label", { class: "field pane-head" }, make("span", { class: "pane-name" }, "Overlay"), this.select),
+      make("div", { class: "canvas-place" }, this.canvas),
+    );
+    this.located = located;
+    this.moved = moved;
+    this.image = null;
+    this.labels = null;
+    this.classes = [];
+  }
+
+  /** Put it into the page and give it to NiiVue. */
+  async start(parent) {
+    parent.append(this.element);
+    const { Niivue, DRAG_MODE } = globalThis.niivue;
+    this.nv = new Niivue({
+      logLevel: "error",
+      loadingText: "",
+      dragAndDropEnabled: false,
+      backColor: [0, 0, 0, 1],
+      crosshairColor: [0.35, 0.78, 0.95, 0.75],
+      crosshairWidth: 1,
+      crosshairGap: 6,
+      fontColor: GREY,
+      fontMinPx: 11,
+      multiplanarPadPixels: 6,
+      dragMode: DRAG_MODE.windowing,
+      isRadiologicalConvention: true,
+      isNearestInterpolation: false,
+      yoke3Dto2DZoom: true,
+      renderOverlayBlend: 0.6,
+    });
+    this.nv.onLocationChange = (data) => this.located(this, data);
+    this.nv.sync = () => this.moved(this); // NiiVue calls it after every drawing.
+    await this.nv.attachToCanvas(this.canvas, true);
+  }
+
+  /**
+   * Show an image with labels over it.
+   *
+   * @param {NVImage} image
+   * @param {NVImage|null} labels - class indices
+   * @param {{name: string, colour: string}[]} classes
+   */
+  show(image, labels, classes) {
+    const { nv } = this;
+    this.classes = classes;
+    labels?.setColormapLabel(lookUpTable(classes));
+    if (image === this.image && labels && this.labels) {
+      this.labels = labels;
+      nv.volumes = [image, labels];
+      nv.overlays = [labels];
+      nv.refreshLayers(labels, 1);
+    } else {
+      const first = this.image === null;
+      [this.image, this.labels] = [image, labels];
+      nv.volumes = labels ? [image, labels] : [image];
+      nv.setVolume(image, 0);
+      if (first) nv.createOnLocationChange();
+    }
+    nv.drawScene();
+    this.element.dataset.drawings = ++this.drawings;
+  }
+
+  /** Draw the same labels in other colours. */
+  recolour() {
+    if (!this.labels) return;
+    this.labels.setColormapLabel(lookUpTable(this.classes));
+    this.nv.refreshLayers(this.labels, 1);
+    this.nv.drawScene();
+  }
+
+  /** @param {object} wanted - view, radiological, flat (a picture), narrow (beside others) */
+  arrange({ view, radiological, flat, narrow }) {
+    const { nv } = this;
+    const { MULTIPLANAR_TYPE, SHOW_RENDER } = globalThis.niivue;
+    nv.opts.multiplanarLayout = narrow ? MULTIPLANAR_TYPE.COLUMN : MULTIPLANAR_TYPE.AUTO;
+    nv.opts.multiplanarShowRender = narrow ? SHOW_RENDER.NEVER : SHOW_RENDER.ALWAYS;
+    nv.opts.isRadiologicalConvention = radiological && !flat;
+    nv.opts.isOrientationTextVisible = !flat;
+    nv.setSliceType(VIEWS[flat ? "axial" : view]);
+  }
+
+  /** Look where another pane looks. */
+  follow({ nv }) {
+    const { scene } = this.nv;
+    if (!this.image || !nv.volumes.length) return;
+    scene.crosshairPos = this.nv.mm2frac(nv.frac2mm(nv.scene.crosshairPos));
+    scene.pan2Dxyzmm = [...nv.scene.pan2Dxyzmm];
+    scene.renderAzimuth = nv.scene.renderAzimuth;
+    scene.renderElevation = nv.scene.renderElevation;
+    scene.volScaleMultiplier = nv.scene.volScaleMultiplier;
+    this.nv.drawScene();
+  }
+
+  /** @param {number[]} place - millimetres */
+  lookAt(place) {
+    this.nv.scene.crosshairPos = this.nv.mm2frac(place);
+    this.redraw();
+  }
+
+  /** @param {number[]} steps - voxels along right, anterior and superior */
+  step(steps) {
+    this.nv.moveCrosshairInVox(...steps);
+  }
+
+  turn(azimuth, elevation) {
+    const { scene } = this.nv;
+    this.nv.setRenderAzimuthElevation(scene.renderAzimuth + azimuth, scene.renderElevation + elevation);
+  }
+
+  /** Slice of the cross along an axis (0 right, 1 anterior, 2 superior) from 0, and how many there are. */
+  slice(axis) {
+    if (!this.image) return { index: 0, number: 1 };
+    const voxel = this.nv.frac2vox(this.nv.scene.crosshairPos);
+    return { index: Math.round(voxel[axis]), number: this.image.dimsRAS[axis + 1] };
+  }
+
+  redraw() {
+    this.nv.drawScene();
+    this.nv.createOnLocationChange();
+  }
+
+  clear() {
+    if (!this.image) return;
+    [this.image, this.labels] = [null, null];
+    this.element.dataset.drawn = "false";
+    this.nv.volumes = [];
+    this.nv.overlays = [];
+    this.nv.back = null;
+    this.nv.drawScene();
+  }
+}
+
+let able;
+
+/** Whether this browser can draw at all. */
+export function canDraw() {
+  if (able === undefined) {
+    const context = document.createElement("canvas").getContext("webgl2");
+    able = context !== null;
+    context?.getExtension("WEBGL_lose_context")?.loseContext(); // There are few to be had.
+  }
+  return able;
+}

@@ -1,0 +1,62 @@
+/** Volumes of the server as NiiVue holds them, each fetched and unpacked once. */
+
+import { volume } from "./api.js";
+
+const LABEL_INTENT = 1002; // NIFTI_INTENT_LABEL: never interpolated.
+const KEPT = 8;
+
+const kept = new Map();
+
+/** The image of an address. */
+export const image = (address) => remembered(address, () => load(address));
+
+/** The class indices of an address. */
+export const labels = (address) =>
+  remembered(address, async () => {
+    const loaded = await load(address);
+    loaded.hdr.intent_code = LABEL_INTENT;
+    return loaded;
+  });
+
+/** Forget all, as when another case is opened. */
+export const forgetVolumes = () => kept.clear();
+
+/** The volumes asked for last are kept. */
+function remembered(address, make) {
+  const found = kept.get(address) ?? make();
+  kept.delete(address);
+  kept.set(address, found);
+  found.catch(() => kept.delete(address));
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT) break;
+    kept.delete(oldest);
+  }
+  return found;
+}
+
+const load = async (address) => globalThis.niivue.NVImage.new(await volume(address), "image.nii.gz");
+
+/**
+ * Where to look first: the middle of the labels in the slice that holds most of them.
+ *
+ * @returns {number[]|null} millimetres, or null where there is no label
+ */
+export function centreOfLabels({ img, hdr }) {
+  const [, width, height, depth] = hdr.dims;
+  const area = width * height;
+  let [best, most] = [-1, 0];
+  for (let slice = 0; slice < depth; slice++) {
+    let found = 0;
+    for (let index = slice * area; index < (slice + 1) * area; index++) if (img[index]) found++;
+    if (found > most) [best, most] = [slice, found];
+  }
+  if (best < 0) return null;
+  let [x, y] = [0, 0];
+  for (let index = 0; index < area; index++) {
+    if (!img[best * area + index]) continue;
+    x += index % width;
+    y += Math.floor(index / width);
+  }
+  const voxel = [Math.round(x / most), Math.round(y / most), best, 1];
+  return hdr.affine.slice(0, 3).map((row) => row.reduce((sum, factor, axis) => sum + factor * voxel[axis], 0));
+}
