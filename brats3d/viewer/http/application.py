@@ -9,14 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from brats3d.errors import Brats3dError, ConfigError
+from brats3d.errors import Brats3dError
 from brats3d.version import __version__
 from brats3d.viewer.http.access_log import AccessLog
-from brats3d.viewer.http.answers import refusal
 from brats3d.viewer.http.assets import Assets, package_assets
 from brats3d.viewer.http.body_limit import BodyLimit
 from brats3d.viewer.http.entrance import Entrance
 from brats3d.viewer.http.headers import SecurityHeaders
+from brats3d.viewer.http.refusals import NotUnderstood, refusal
 from brats3d.viewer.http.routes.health import health_routes
 from brats3d.viewer.http.routes.jobs import job_routes
 from brats3d.viewer.http.routes.models import model_routes
@@ -25,7 +25,7 @@ from brats3d.viewer.http.routes.results import result_routes
 from brats3d.viewer.http.routes.uploads import upload_routes
 from brats3d.viewer.http.schemas import ErrorAnswer
 from brats3d.viewer.http.security import Security
-from brats3d.viewer.http.statuses import status_of
+from brats3d.viewer.http.statuses import headers_of, status_of
 from brats3d.viewer.http.templating import render
 from brats3d.viewer.http.unexpected import UnexpectedErrors
 
@@ -63,7 +63,7 @@ def build_app(
     for router in (
         health_routes(),
         model_routes(service),
-        upload_routes(uploads),
+        upload_routes(uploads, service),
         job_routes(service, uploads),
         result_routes(service),
         page_routes(app, assets or package_assets()),
@@ -83,12 +83,12 @@ def build_app(
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Brats3dError)
-    return refusal(error, status_of(error))
+    return refusal(error, status_of(error), headers_of(error))
 
 
 async def _not_routed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    problem = ConfigError(
+    problem = NotUnderstood(
         "nothing is here" if error.status_code == 404 else "this cannot be done here",
         expected="an address and a method that /api describes",
         remedy="see /api",
@@ -99,7 +99,7 @@ async def _not_routed(request: Request, error: Exception) -> JSONResponse:
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    problem = ConfigError(
+    problem = NotUnderstood(
         "the request is not understood",
         where=".".join(str(part) for part in first["loc"]),
         expected=first["msg"],

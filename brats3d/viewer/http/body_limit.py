@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from brats3d.errors import DataError
-from brats3d.viewer.http.answers import refusal
-
-
-class BodyTooLong(DataError):
-    """A body that is longer than any that the server understands."""
+from brats3d.viewer.http.refusals import BodyTooLong, refusal
 
 
 class BodyLimit:

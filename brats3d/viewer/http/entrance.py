@@ -9,18 +9,13 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from brats3d.errors import Brats3dError, ConfigError
-from brats3d.viewer.http.answers import refusal
+from brats3d.viewer.http.refusals import NotAllowed, refusal
 from brats3d.viewer.http.security import COOKIE, Security
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"/api/health"})
 _YEAR_SECONDS = 365 * 24 * 3600
 _BEARER = "bearer "
-
-
-class NotAllowed(ConfigError):
-    """A request that the server does not answer."""
 
 
 class Entrance:
@@ -84,7 +79,7 @@ class Entrance:
         return refusal(_no_token(), 401, {"www-authenticate": "Bearer"})
 
     def _with_cookie(self, scope: Scope) -> Response:
-        """Redirect to the same page, so that the token stays neither in the address bar nor in the history."""
+        """Redirect, so that the token stays neither in the address bar nor in the history."""
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             COOKIE,
@@ -101,7 +96,7 @@ def _is_page(scope: Scope) -> bool:
     return scope["path"] == "/" and scope["method"] in {"GET", "HEAD"}
 
 
-def _no_token() -> Brats3dError:
+def _no_token() -> NotAllowed:
     return NotAllowed(
         "this server asks for a token",
         expected="the header `Authorization: Bearer TOKEN`, or a browser that opened `/?token=TOKEN`",

@@ -44,11 +44,12 @@ class RegionInfo(_Strict):
 
 
 class ClassInfo(_Strict):
-    """A value of a label map."""
+    """A class of voxels."""
 
     name: str
-    value: int = Field(description="Value in the label map.")
+    value: int = Field(description="Its number in `overlay.nii.gz`.")
     colour: str = Field(description="#RRGGBB.")
+    label: int | None = Field(description="Its value in `labels.nii.gz`.")
 
 
 class ModelInfo(_Strict):
@@ -78,7 +79,7 @@ class SeenFile(_Strict):
     shape: list[int] = Field(description="Voxels along each axis.")
     spacing_mm: list[float] | None = Field(description="Size of a voxel; null where the file does not say.")
     channels: int = Field(description="Number of images in the file.")
-    guess: str | None = Field(description="Modality by its name, or `reference`, or null.")
+    guess: str | None = Field(description="Modality by its name, or `reference`, or `brain mask`, or null.")
 
 
 class Chosen(_Strict):
@@ -91,12 +92,12 @@ class Chosen(_Strict):
 class Contents(_Strict):
     """What an upload holds, and what was made of it."""
 
-    id: str | None = None
     files: list[SeenFile]
     assignment: dict[str, Chosen] = Field(description="Modality to file; a guess until it is posted.")
     reference: str | None = Field(description="File with the reference label map.")
-    problems: list[str] = Field(description="What stands in the way of a segmentation.")
-    dimensions: Literal[2, 3] | None
+    brain_mask: str | None = Field(description="File with a brain mask.")
+    problems: list[str] = Field(description="What one should know, a sentence each.")
+    dimensions: Literal[2, 3]
 
 
 class Assignment(_Strict):
@@ -104,6 +105,7 @@ class Assignment(_Strict):
 
     modalities: dict[str, Chosen]
     reference: str | None = None
+    brain_mask: str | None = None
 
 
 class SegmentRequest(_Strict):

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brats3d.errors import ConfigError
+from brats3d.viewer.http.refusals import NotUnderstood
 
 
 def thresholds_of(query: Mapping[str, str]) -> dict[str, float]:
-    """Read ``ET=0.4&WT=0.5``.
+    """Read ``ET=0.4&WT=0.5``; whether the model has such regions is not known here.
 
     Raises:
-        ConfigError: Not a number from 0 to 1.
+        NotUnderstood: Not a number.
     """
-    return {region: _threshold(region, text) for region, text in query.items()}
+    return {region: _number(region, text) for region, text in query.items()}
 
 
-def _threshold(region: str, text: str) -> float:
+def _number(region: str, text: str) -> float:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ConfigError("not a threshold", where=region, got=text, expected="a number from 0 to 1")
-    return value
+        raise NotUnderstood(
+            "not a threshold", where=region, got=text, expected="a number between 0 and 1"
+        ) from None

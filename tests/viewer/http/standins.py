@@ -33,6 +33,11 @@ def write_volume(path, size=(48, 56, 40), labels=False):
     return path
 
 
+class Contents(dict):
+    def to_json(self):
+        return self
+
+
 class Upload:
     def __init__(self, folder):
         self.id, self.folder = secrets.token_urlsafe(16), folder
@@ -62,16 +67,18 @@ class Upload:
 
     def contents(self):
         missing = [m for m in MODALITIES if m not in self.assignment]
-        return {
-            "id": self.id,
-            "files": self.files,
-            "assignment": self.assignment,
-            "reference": self.reference,
-            "problems": [f"no file for {m}" for m in missing],
-            "dimensions": 3,
-        }
+        return Contents(
+            {
+                "files": self.files,
+                "assignment": self.assignment,
+                "reference": self.reference,
+                "brain_mask": None,
+                "problems": [f"no file for {m}" for m in missing],
+                "dimensions": 3,
+            }
+        )
 
-    def assign(self, modalities, reference):
+    def assign(self, modalities, reference, brain_mask=None):
         self.assignment, self.reference = dict(modalities), reference
         return self.contents()
 
@@ -81,7 +88,7 @@ class Upload:
     def display_image(self, modality):
         return write_volume(self.folder / f"{modality}.nii.gz")
 
-    def display_reference(self):
+    def reference_image(self, convention):
         return write_volume(self.folder / "reference.nii.gz", labels=True)
 
 

@@ -55,7 +55,7 @@ def job_routes(service: SegmentationService, uploads: UploadStore) -> APIRouter:
         response_class=StreamingResponse,
     )
     async def events(job_id: str) -> StreamingResponse:
-        """Server-sent events `progress`, each with the JSON of `GET /api/jobs/{job_id}`; ends with the job."""
+        """Server-sent events `progress`, each with what `GET /api/jobs/{job_id}` answers; ends with the job."""
         headers = {"x-accel-buffering": "no"}
         return StreamingResponse(
             progress_events(service.job(job_id)), media_type="text/event-stream", headers=headers

@@ -21,8 +21,8 @@ _THRESHOLDS = {
         {
             "name": "thresholds",
             "in": "query",
-            "description": "Threshold by region, such as `?ET=0.4&WT=0.5`; regions that are left out keep the "
-            "model's own.",
+            "description": "Threshold by region, such as `?ET=0.4&WT=0.5`; "
+            "regions that are left out keep the model's own.",
             "schema": {"type": "object", "additionalProperties": {"type": "number"}},
             "style": "form",
             "explode": True,

@@ -9,18 +9,20 @@ import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
+from brats3d.viewer.http.refusals import Stalled
 from brats3d.viewer.http.schemas import Assignment, Contents, NewUpload
 from brats3d.viewer.http.threads import in_thread
 
 if TYPE_CHECKING:
+    from brats3d.viewer.service import SegmentationService
     from brats3d.viewer.uploads import UploadStore
 
 _STALLED_SECONDS = 60.0
 _NIFTI = "application/gzip"
 
 
-def upload_routes(uploads: UploadStore) -> APIRouter:
-    """Make the router of ``uploads``."""
+def upload_routes(uploads: UploadStore, service: SegmentationService) -> APIRouter:
+    """Make the router of ``uploads``; ``service`` has the models that know what values mean."""
     router = APIRouter(prefix="/api/uploads", tags=["uploads"])
     shown = {200: {"model": Contents}}
 
@@ -54,21 +56,22 @@ def upload_routes(uploads: UploadStore) -> APIRouter:
         """
         upload = uploads.get(upload_id)
         await upload.receive(name, _chunks(request))
-        return JSONResponse(await in_thread(upload.contents))
+        return JSONResponse(upload.contents().to_json())
 
     @router.get("/{upload_id}", summary="See what an upload holds", responses=shown, response_model=None)
     async def contents(upload_id: str) -> Any:
         """Files with their shapes, and which of them is taken for which modality."""
-        return JSONResponse(await in_thread(uploads.get(upload_id).contents))
+        return JSONResponse(uploads.get(upload_id).contents().to_json())
 
     @router.post(
         "/{upload_id}/assignment", summary="Say which file is what", responses=shown, response_model=None
     )
     async def assign(upload_id: str, assignment: Assignment) -> Any:
         """Needed where names do not say it, or say it wrongly."""
-        upload = uploads.get(upload_id)
         modalities = {name: chosen.model_dump() for name, chosen in assignment.modalities.items()}
-        return JSONResponse(await in_thread(upload.assign, modalities, assignment.reference))
+        upload = uploads.get(upload_id)
+        seen = upload.assign(modalities, assignment.reference, assignment.brain_mask)
+        return JSONResponse(seen.to_json())
 
     @router.get("/{upload_id}/images/{modality}.nii.gz", summary="Get an image to look at")
     async def image(upload_id: str, modality: str) -> FileResponse:
@@ -77,9 +80,14 @@ def upload_routes(uploads: UploadStore) -> APIRouter:
         return FileResponse(await in_thread(upload.display_image, modality), media_type=_NIFTI)
 
     @router.get("/{upload_id}/reference.nii.gz", summary="Get the reference to look at")
-    async def reference(upload_id: str) -> FileResponse:
-        """NIfTI with the numbers of classes, from 0, background."""
-        return FileResponse(await in_thread(uploads.get(upload_id).display_reference), media_type=_NIFTI)
+    async def reference(upload_id: str, model: str | None = None) -> FileResponse:
+        """NIfTI with the numbers of classes, from 0, background.
+
+        Where values do not tell what they mean, they are those that `model` was trained with.
+        """
+        convention = None if model is None else service.model(model).convention
+        file = await in_thread(uploads.get(upload_id).reference_image, convention)
+        return FileResponse(file, media_type=_NIFTI)
 
     @router.delete("/{upload_id}", status_code=204, summary="Delete an upload")
     async def remove(upload_id: str) -> Response:
@@ -94,13 +102,19 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
     """The body of a request, as it comes.
 
     Raises:
-        TimeoutError: Nothing came for a minute.
+        Stalled: Nothing came for a minute.
     """
-    stream = request.stream()
+    stream = aiter(request.stream())
     while True:
         try:
             with anyio.fail_after(_STALLED_SECONDS):
                 chunk = await anext(stream)
         except StopAsyncIteration:
             return
+        except TimeoutError:
+            raise Stalled(
+                "the file stopped coming",
+                got=f"nothing for {_STALLED_SECONDS:.0f} seconds",
+                remedy="send it again",
+            ) from None
         yield chunk
