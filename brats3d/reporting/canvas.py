@@ -31,6 +31,7 @@ _STYLE = {
     "image.interpolation": "none",
     "svg.hashsalt": "brats3d",
     "svg.fonttype": "path",
+    "text.parse_math": False,  # names of cases and runs may hold a dollar sign
     "text.usetex": False,
 }
 
@@ -40,7 +41,7 @@ class Drawing:
     """A figure and the numbers it shows.
 
     Attributes:
-        kind: curves, overview, planes, confusion or dice.
+        kind: curves, overview, planes, confusion, dice, ...: what kind of figure it is.
         title: One line.
         caption: What is shown, in sentences.
         figure: The figure.

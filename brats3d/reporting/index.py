@@ -20,7 +20,7 @@ class FigureEntry:
 
     Attributes:
         name: Name of its files, without an ending.
-        kind: curves, overview, planes, confusion or dice.
+        kind: curves, overview, planes, confusion, dice, ...: what kind of figure it is.
         title: One line.
         caption: What is shown, in sentences.
         case_id: Case that is shown, or None for a figure of all.
