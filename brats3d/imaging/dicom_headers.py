@@ -26,6 +26,7 @@ _TAGS = [
     "NumberOfFrames",
     "SamplesPerPixel",
 ]
+_DESCRIPTIONS = ["SeriesDescription", "ProtocolName"]
 _READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError)
 
 
@@ -90,6 +91,30 @@ def read_header(path: Path) -> SliceHeader:
     return header
 
 
+def read_descriptions(path: Path) -> tuple[str, ...]:
+    """Read what the scanner calls the series, to guess its modality from; not to be shown, kept or logged.
+
+    Raises:
+        DataError: No DICOM file.
+    """
+    content = _read(path, specific_tags=_DESCRIPTIONS, stop_before_pixels=True)
+    return tuple(str(text) for tag in _DESCRIPTIONS if (text := content.get(tag)))
+
+
+def is_deflated(path: Path) -> bool:
+    """Whether all that follows the first group is compressed as a whole, and is unpacked to be read.
+
+    Raises:
+        DataError: No DICOM file.
+    """
+    pydicom = _quiet_pydicom()
+    try:
+        syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
+    except (pydicom.errors.InvalidDicomError, *_READ_ERRORS, NotImplementedError) as error:
+        raise _unreadable(path, error) from None
+    return bool(syntax == pydicom.uid.DeflatedExplicitVRLittleEndian)
+
+
 def read_pixels(header: SliceHeader) -> NDArray[np.float32]:
     """Read one slice, float32 ``(rows, columns)``, with slope and intercept applied.
 
@@ -117,13 +142,17 @@ def _read(path: Path, **options: Any) -> Any:
     try:
         return pydicom.dcmread(path, **options)
     except (pydicom.errors.InvalidDicomError, *_READ_ERRORS, NotImplementedError) as error:
-        raise DataError(
-            "not a readable DICOM file",
-            where=path,
-            got=type(error).__name__,
-            expected="only DICOM files, complete ones, in the folder of a series",
-            remedy="remove other files from the folder, or copy it again",
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    return DataError(
+        "not a readable DICOM file",
+        where=path,
+        got=type(error).__name__,
+        expected="only DICOM files, complete ones, in the folder of a series",
+        remedy="remove other files from the folder, or copy it again",
+    )
 
 
 def _quiet_pydicom() -> Any:

@@ -7,6 +7,7 @@ none of their text: it names patients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def read_geometry(folder: Path) -> Geometry:
     Raises:
         DataError: The files are not the slices of one series on one grid.
     """
-    return _geometry(_sorted_slices(folder), folder)
+    return grid_of(_sorted_slices(folder), folder)
 
 
 def read_volume(folder: Path) -> tuple[NDArray[np.float32], Geometry]:
@@ -58,7 +59,7 @@ def read_volume(folder: Path) -> tuple[NDArray[np.float32], Geometry]:
         DataError: The files are not the slices of one series on one grid, or cannot be decoded.
     """
     slices = _sorted_slices(folder)
-    geometry = _geometry(slices, folder)
+    geometry = grid_of(slices, folder)
     voxels = np.empty(geometry.shape, dtype=np.float32)
     for index, one in enumerate(slices):
         voxels[..., index] = read_pixels(one).T
@@ -66,7 +67,19 @@ def read_volume(folder: Path) -> tuple[NDArray[np.float32], Geometry]:
 
 
 def _sorted_slices(folder: Path) -> list[SliceHeader]:
-    slices = [read_header(path) for path in slice_files(folder)]
+    return sorted_slices([read_header(path) for path in slice_files(folder)], folder)
+
+
+def sorted_slices(slices: Sequence[SliceHeader], folder: Path) -> list[SliceHeader]:
+    """Sort the slices of a series by position; no file is read.
+
+    Args:
+        slices: At least one.
+        folder: What messages call the series.
+
+    Raises:
+        DataError: They are not of one series with one orientation and pixel size.
+    """
     first = slices[0]
     series = {one.series for one in slices}
     if len(series) > 1:
@@ -95,7 +108,12 @@ def _other_grid(one: SliceHeader, got: str) -> DataError:
     )
 
 
-def _geometry(slices: list[SliceHeader], folder: Path) -> Geometry:
+def grid_of(slices: Sequence[SliceHeader], folder: Path) -> Geometry:
+    """Grid of sorted slices; no file is read.
+
+    Raises:
+        DataError: Slices are missing, twice there, or shifted.
+    """
     first = slices[0]
     affine = np.eye(4)
     affine[:3, 0] = first.directions[0] * first.spacing_mm[1]
@@ -105,7 +123,7 @@ def _geometry(slices: list[SliceHeader], folder: Path) -> Geometry:
     return Geometry((*first.size, len(slices)), _LPS_TO_RAS @ affine)
 
 
-def _step(slices: list[SliceHeader], folder: Path) -> NDArray[np.float64]:
+def _step(slices: Sequence[SliceHeader], folder: Path) -> NDArray[np.float64]:
     """Way from one slice to the next in millimetres."""
     first = slices[0]
     if len(slices) == 1:
