@@ -100,5 +100,5 @@ def _diameter(case: ReportedCase, mask: NDArray[np.bool_]) -> float:
     if len(kept) == 2:
         (flat,) = {0, 1, 2} - set(kept)
         step = np.linalg.norm(axes[:, kept], axis=0)
-        return largest_diameter_mm(mask.any(axis=flat), np.diag(step))
+        return largest_diameter_mm(np.asarray(mask.any(axis=flat)), np.diag(step))
     return largest_diameter_mm(mask, axes)

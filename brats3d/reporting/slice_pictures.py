@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from contourpy import LineType, contour_generator
@@ -108,12 +109,12 @@ def _line(case: ReportedCase, outline: Outline, plane: Plane, index: int) -> Mar
     if not mask.any():
         return Markup("")
     padded = np.pad(mask.astype(np.float32), 1)
-    borders = contour_generator(z=padded, line_type=LineType.Separate).lines(0.5)
+    contours: Any = contour_generator(z=padded, line_type=LineType.Separate)
     # The middle of the first pixel, which is the second of the padded ones, lies half a pixel inside.
     size = np.array([case.spacing_mm[plane.across], case.spacing_mm[plane.up]])
     path = "".join(
         "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in (points - 0.5) * size) + "Z"
-        for points in borders
+        for points in contours.lines(0.5)
     )
     style = ' stroke-dasharray="4 3"' if outline.dashed else ""
     return Markup('<path d="{}" stroke="{}"{}/>').format(path, outline.colour, Markup(style))
