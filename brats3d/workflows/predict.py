@@ -112,7 +112,7 @@ def predict_cases(config: PredictConfig, segmentation: Segmentation) -> list[Pat
         written += [record_path(target) for target in targets]
     check_targets(written, config.overwrite)
     jobs = [
-        _Job(case, _output_convention(config, case, segmentation.convention), target)
+        _Job(case, output_convention(config.convention, case, segmentation.convention), target)
         for case, target in zip(cases, targets, strict=True)
     ]
     if leads:
@@ -202,14 +202,22 @@ def _case_of_files(files: Mapping[str, str], trained: LabelConvention) -> Case:
     return Case(stem, stem, images, trained)
 
 
-def _output_convention(config: PredictConfig, case: Case, trained: LabelConvention) -> LabelConvention:
+def output_convention(named: str, case: Case, trained: LabelConvention) -> LabelConvention:
     """Values of the data set, with the regions the model knows.
 
     A data set whose labels say nothing about these regions (single files, a model of other
     regions) gets the values of the training data.
+
+    Args:
+        named: A convention by name, or ``auto``.
+        case: Has the convention of its data set.
+        trained: Convention of the model.
+
+    Raises:
+        ConfigError: Unknown name.
     """
-    if config.convention != "auto":
-        wanted = convention_named(config.convention, "convention")
+    if named != "auto":
+        wanted = convention_named(named, "convention")
     elif case.convention.regions == trained.regions:
         wanted = case.convention
     else:

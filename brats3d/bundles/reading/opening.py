@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from brats3d.bundles.reading.folder import BundleFolder, UnfamiliarError
-from brats3d.bundles.reading.model_zoo import read_model
-from brats3d.bundles.reading.own import own_segmentation
+from brats3d.bundles.reading.model_zoo import ZooModel, read_model
+from brats3d.bundles.reading.own import own_segmentation, read_source
 from brats3d.bundles.reading.trusted import trusted_segmentation
 from brats3d.bundles.reading.zoo_segmentation import zoo_segmentation
+from brats3d.bundles.source import BundleSource
 from brats3d.config import PredictConfig
 from brats3d.errors import ConfigError
 from brats3d.workflows.segmentation import Segmentation
@@ -30,40 +30,39 @@ def open_segmentation(bundle: BundleFolder, config: PredictConfig) -> Iterator[S
         ConfigError: A bundle of others that is not trusted, or a setting that cannot work.
         RunError: The bundle is torn or does not fit together.
     """
-    known = _known(bundle, config)
-    if not isinstance(known, _Unknown):
-        yield known
-        return
-    if not config.trust:
-        raise _not_trusted(bundle, known)
-    with trusted_segmentation(bundle, config) as trusted:
-        yield trusted
+    known = recognise(bundle, trust=config.trust)
+    if isinstance(known, BundleSource):
+        yield own_segmentation(bundle, config)
+    elif isinstance(known, ZooModel):
+        yield zoo_segmentation(bundle, known, config)
+    else:
+        with trusted_segmentation(bundle, config) as trusted:
+            yield trusted
 
 
-@dataclass(frozen=True)
-class _Unknown:
-    """In what a bundle differs from the known kinds."""
+def recognise(bundle: BundleFolder, *, trust: bool) -> BundleSource | ZooModel | None:
+    """Read what a bundle is, without its weights: an export, the zoo's model, or None for another.
 
-    own: str
-    zoo: str
-
-
-def _known(bundle: BundleFolder, config: PredictConfig) -> Segmentation | _Unknown:
+    Raises:
+        ConfigError: It is another, and is not trusted.
+    """
     try:
-        return own_segmentation(bundle, config)
+        return read_source(bundle.config)
     except UnfamiliarError as error:
         unlike_own = str(error)
     try:
-        return zoo_segmentation(bundle, read_model(bundle), config)
+        return read_model(bundle)
     except UnfamiliarError as error:
-        return _Unknown(unlike_own, str(error))
+        if trust:
+            return None
+        raise _not_trusted(bundle, unlike_own, str(error)) from error
 
 
-def _not_trusted(bundle: BundleFolder, unlike: _Unknown) -> ConfigError:
+def _not_trusted(bundle: BundleFolder, unlike_own: str, unlike_zoo: str) -> ConfigError:
     return ConfigError(
         "the configuration of this bundle is a program, which would run code on this machine",
         where=bundle.inference,
-        got=f"unlike an export of brats3d: {unlike.own}; unlike brats_mri_segmentation: {unlike.zoo}",
+        got=f"unlike an export of brats3d: {unlike_own}; unlike brats_mri_segmentation: {unlike_zoo}",
         expected="a bundle that brats3d exported, or brats_mri_segmentation of MONAI's model zoo: these "
         "are read without running anything",
         remedy="if you trust whoever made it as you trust a program that you install, pass --trust",

@@ -98,7 +98,7 @@ def trusted_segmentation(bundle: BundleFolder, config: PredictConfig) -> Iterato
         ConfigError: A setting that only runs and known bundles have.
         RunError: A part is missing or cannot be built, or the metadata cannot be understood.
     """
-    _check_settings(config)
+    check_settings(config)
     modalities, meaning = input_modalities(bundle), output_meaning(bundle)
     device = assembly.hardware(config.accelerator, "32-true").device
     with importing_from(bundle.path):
@@ -120,7 +120,12 @@ def trusted_segmentation(bundle: BundleFolder, config: PredictConfig) -> Iterato
         )
 
 
-def _check_settings(config: PredictConfig) -> None:
+def check_settings(config: PredictConfig) -> None:
+    """Check that nothing is asked for that a bundle of others does not have.
+
+    Raises:
+        ConfigError: Something is.
+    """
     wanted = {
         "probabilities": config.probabilities,
         "flips": config.flips is not None,

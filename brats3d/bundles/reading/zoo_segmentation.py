@@ -9,6 +9,8 @@ probability of exactly the threshold counts, and ET makes a voxel ET wherever it
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
 from monai.transforms import NormalizeIntensity
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from brats3d import assembly
@@ -26,11 +29,12 @@ from brats3d.cases import Case
 from brats3d.config import PredictConfig
 from brats3d.errors import ConfigError, RunError
 from brats3d.inference.memory import is_out_of_memory
+from brats3d.inference.progress import part, report
 from brats3d.labels import CONVENTIONS, LabelConvention
 from brats3d.transforms.loading import LoadCase
 from brats3d.workflows.segmentation import SegmentedCase
 
-_THRESHOLD = 0.5
+THRESHOLD = 0.5
 _SPATIAL_AXES = (2, 3, 4)
 
 
@@ -66,16 +70,15 @@ class ZooSegmentation:
         image = torch.as_tensor(normalise(sample["image"])).as_subclass(Tensor)
         of_channels = self._probabilities(image[None])[0].numpy()
         probabilities = of_channels[[self.regions.index(name) for name in self.convention.region_names]]
-        et, tc, wt = probabilities >= _THRESHOLD
-        nested = np.stack([et, tc | et, wt | tc | et])
-        labels = convention.from_classes(self.convention.classes_from_regions(nested))
+        thresholds = dict.fromkeys(self.convention.region_names, THRESHOLD)
+        labels = convention.from_classes(zoo_classes(probabilities, thresholds, self.convention))
         return SegmentedCase(case.case_id, labels, probabilities, sample["geometry"])
 
     def _probabilities(self, batch: Tensor) -> Tensor:
         counts = range(len(_SPATIAL_AXES) + 1) if self.flips else (0,)
         mirrors = [axes for count in counts for axes in itertools.combinations(_SPATIAL_AXES, count)]
         try:
-            total = sum(self._of_mirror(batch, axes) for axes in mirrors)
+            total = sum(self._of_mirror(batch, axes, n, len(mirrors)) for n, axes in enumerate(mirrors))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -89,11 +92,49 @@ class ZooSegmentation:
         return total / len(mirrors)
 
     @torch.inference_mode()
-    def _of_mirror(self, batch: Tensor, axes: tuple[int, ...]) -> Tensor:
-        with torch.autocast("cuda", torch.float16, enabled=self.half):
-            logits = self.inferer(batch.flip(axes).to(self.device), self.network)
+    def _of_mirror(self, batch: Tensor, axes: tuple[int, ...], number: int, mirrors: int) -> Tensor:
+        done, windows = 0, self._windows(batch)
+
+        def network(seen: Tensor) -> Tensor:
+            nonlocal done
+            logits = self.network(seen)
+            done += len(seen)
+            report(done, windows)
+            return logits
+
+        with part(number, number + 1, of=mirrors), torch.autocast("cuda", torch.float16, enabled=self.half):
+            logits = self.inferer(batch.flip(axes).to(self.device), network)
         assert isinstance(logits, Tensor)
         return torch.sigmoid(logits.float()).flip(axes).cpu()
+
+    def _windows(self, batch: Tensor) -> int:
+        """Number of windows that the inferer slides over a volume."""
+        sides, overlap = self.inferer.roi_size, self.inferer.overlap
+        steps = [max(int(side * (1 - overlap)), 1) for side in sides]
+        return math.prod(
+            math.ceil(max(size - side, 0) / step) + 1
+            for size, side, step in zip(batch.shape[2:], sides, steps, strict=True)
+        )
+
+
+def zoo_classes(
+    probabilities: NDArray[np.float32], thresholds: Mapping[str, float], convention: LabelConvention
+) -> NDArray[np.uint8]:
+    """Classes by the rules of the model zoo.
+
+    Args:
+        probabilities: Of ET, TC and WT, ``(3, *S)``.
+        thresholds: Region to the probability from which a voxel belongs to it.
+        convention: Names the regions.
+
+    Returns:
+        Class indices, uint8 ``(*S)``.
+    """
+    et, tc, wt = (
+        of_region >= thresholds[name]
+        for name, of_region in zip(convention.region_names, probabilities, strict=True)
+    )
+    return convention.classes_from_regions(np.stack([et, tc | et, wt | tc | et]))
 
 
 def zoo_segmentation(bundle: BundleFolder, model: ZooModel, config: PredictConfig) -> ZooSegmentation:

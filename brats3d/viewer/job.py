@@ -1,0 +1,221 @@
+"""A segmentation that somebody has asked for: its state, its progress, at last its result."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import Literal, TypedDict
+
+from brats3d.cases import Case
+from brats3d.errors import Brats3dError
+from brats3d.inference.progress import Cancelled
+from brats3d.viewer.offered_model import OfferedModel
+from brats3d.viewer.outcome import Outcome
+from brats3d.viewer.refusals import NotDone, error_as_dict
+from brats3d.viewer.results import Result
+from brats3d.viewer.timing import Stage, Stopwatch
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+class Snapshot(TypedDict):
+    """How far a job is.
+
+    ``position`` counts the jobs before it and is None unless it waits; ``stage``, ``fraction`` (0 to 1)
+    and ``seconds_left`` (an estimate) are None where there is nothing to say.
+    """
+
+    state: State
+    position: int | None
+    stage: Stage | None
+    fraction: float | None
+    seconds_left: float | None
+    error: dict[str, str | None] | None
+
+
+class Job:
+    """One segmentation; safe to use from any thread.
+
+    Args:
+        case: What to segment.
+        model: What segments it.
+        upload_id: Whoever asked for it; jobs of one take turns with those of others.
+        place: Returns how many jobs are before it, and an estimate of the seconds until its end.
+
+    Attributes:
+        id: Cannot be guessed.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        model: OfferedModel,
+        upload_id: str | None,
+        place: Callable[[Job], tuple[int | None, float | None]],
+    ) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.case = case
+        self.model = model
+        self.upload_id = upload_id
+        self._place = place
+        self._state: State = "queued"
+        self._watch: Stopwatch | None = None
+        self._error: dict[str, str | None] | None = None
+        self._outcome: Outcome | None = None
+        self._cancelled = False
+        self._changed = threading.Condition()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def state(self) -> State:
+        """One of queued, running, done, failed and cancelled."""
+        return self._state
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the end of a job that runs, or None where nothing tells."""
+        watch = self._watch
+        return None if watch is None else watch.seconds_left
+
+    def snapshot(self) -> Snapshot:
+        """How far it is now."""
+        state, watch = self._state, self._watch
+        position, left = self._place(self) if state == "queued" else (None, None)
+        running = watch if state == "running" else None
+        fraction = None if running is None else running.fraction
+        return {
+            "state": state,
+            "position": position,
+            "stage": None if running is None else running.stage,
+            "fraction": 1.0 if state == "done" else fraction,
+            "seconds_left": left if running is None else running.seconds_left,
+            "error": self._error,
+        }
+
+    def wait(self, timeout: float | None = None) -> Snapshot:
+        """Wait for its end, for so many seconds at most.
+
+        Returns:
+            How far it is then.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._state in ENDED, timeout)
+        return self.snapshot()
+
+    def result(self, thresholds: Mapping[str, float] | None = None) -> Result:
+        """Return the result at thresholds.
+
+        Args:
+            thresholds: Region to the probability above which a voxel belongs to it, between 0 and 1; the
+                model's own for regions that are not named.
+
+        Raises:
+            NotDone: There is none.
+            ConfigError: A threshold that cannot work.
+        """
+        outcome = self._outcome
+        if outcome is None:
+            raise NotDone(self.id, self._state)
+        return Result(outcome, outcome.complete(thresholds))
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have ``listener`` called, in any thread, whenever there is news; return what ends that."""
+        with self._changed:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._changed, suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    async def events(self) -> AsyncIterator[Snapshot]:
+        """Yield how far it is, now and whenever that changes, until its end."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # whoever listened is gone, and the loop with them
+                loop.call_soon_threadsafe(news.set)
+
+        unsubscribe = self.subscribe(tell)
+        last: Snapshot | None = None
+        try:
+            while last is None or last["state"] not in ENDED:
+                news.clear()
+                now = self.snapshot()
+                if now != last:
+                    last = now
+                    yield now
+                    continue
+                await news.wait()
+                await asyncio.sleep(_SECONDS_BETWEEN_EVENTS)
+        finally:
+            unsubscribe()
+
+    def start(self, expected: Mapping[Stage, float]) -> Stopwatch:
+        """Begin; ``expected`` has the seconds of stages, as far as they are known.
+
+        Raises:
+            Cancelled: It is no longer wanted.
+        """
+        self._watch = Stopwatch(expected)
+        with self._changed:
+            if self._cancelled:
+                raise Cancelled
+            self._state = "running"
+        return self._watch
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage.
+
+        Raises:
+            Cancelled: The job is no longer wanted.
+        """
+        assert self._watch is not None
+        self._watch.enter(stage)
+        self.tell()
+        self._stop_if_unwanted()
+
+    def hear(self, done: int, total: int) -> None:
+        """Note the progress within a stage.
+
+        Raises:
+            Cancelled: The job is no longer wanted.
+        """
+        assert self._watch is not None
+        self._watch.advance(done / total if total else 0.0)
+        self.tell()
+        self._stop_if_unwanted()
+
+    def cancel(self) -> None:
+        """Say that it is no longer wanted; a job that runs ends at its next step."""
+        self._cancelled = True
+
+    def end(self, state: State, *, outcome: Outcome | None = None, error: Brats3dError | None = None) -> None:
+        """Come to an end, once."""
+        with self._changed:
+            if self._state in ENDED:
+                return
+            self._outcome = outcome
+            self._error = None if error is None else error_as_dict(error)
+            self._state = state
+            self._changed.notify_all()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell whoever listens that there is news."""
+        with self._changed:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def _stop_if_unwanted(self) -> None:
+        if self._cancelled:
+            raise Cancelled
