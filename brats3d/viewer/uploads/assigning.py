@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from brats3d.cases import ALL_MODALITIES, modality_named
@@ -107,6 +107,29 @@ def checked_assignment(
             raise DataError("a mask with several channels", where=mask, expected="one value per voxel")
     ordered = {modality: places[modality] for modality in ALL_MODALITIES if modality in places}
     return Assignment(ordered, reference, brain_mask)
+
+
+def with_guesses(chosen: Assignment, volumes: Sequence[Volume], new: set[str]) -> Assignment:
+    """What the user chose, as far as it still can be, with guesses for what came later."""
+    channels = {volume.name: volume.channels for volume in volumes}
+    guessed = guess_assignment(volumes)[0]
+    merged = {modality: place for modality, place in guessed.modalities.items() if place.file in new}
+    for modality, place in chosen.modalities.items():
+        count = channels.get(place.file, 0)
+        if (place.channel is None and count == 1) or (place.channel or 0) < count > 1:
+            merged[modality] = place
+    return Assignment(
+        {modality: merged[modality] for modality in ALL_MODALITIES if modality in merged},
+        chosen.reference or (guessed.reference if guessed.reference in new else None),
+        chosen.brain_mask or (guessed.brain_mask if guessed.brain_mask in new else None),
+    )
+
+
+def with_guessed_brain_mask(chosen: Assignment, volumes: Sequence[Volume]) -> Assignment:
+    """What the user chose, with the brain mask that is told by its name unless it is chosen otherwise."""
+    used = {chosen.reference, *(place.file for place in chosen.modalities.values())}
+    guessed = guess_assignment(volumes)[0].brain_mask
+    return chosen if guessed in used else replace(chosen, brain_mask=guessed)
 
 
 def _named(name: object, named: Mapping[str, Volume]) -> Volume:

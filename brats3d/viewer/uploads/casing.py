@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from brats3d.cases import Case
 from brats3d.errors import DataError
@@ -11,21 +10,14 @@ from brats3d.labels import CONVENTIONS, LabelConvention
 from brats3d.viewer.uploads.assigning import Assignment
 from brats3d.viewer.uploads.contents import Place
 from brats3d.viewer.uploads.conventions import convention_of_reference
+from brats3d.viewer.uploads.shelf import Shelf
 from brats3d.viewer.uploads.volumes import Volume
-
-if TYPE_CHECKING:
-    from brats3d.viewer.uploads.shelf import Shelf
 
 CASE_ID = "upload"
 
 
 def case_of(
-    shelf: Shelf,
-    assignment: Assignment,
-    modalities: Sequence[str],
-    convention: LabelConvention | None,
-    *,
-    reference: bool = False,
+    shelf: Shelf, assignment: Assignment, modalities: Sequence[str], convention: LabelConvention | None
 ) -> Case:
     """Make a case with ``modalities`` and, where they are assigned, the reference and brain mask.
 
@@ -34,34 +26,38 @@ def case_of(
         assignment: What is what.
         modalities: What a model needs.
         convention: Of the model.
-        reference: Whether there must be a reference.
 
     Raises:
         DataError: Something is missing.
         LabelError: Nothing tells what the values of the reference mean.
     """
+    volumes = shelf.volumes()
     places = {
-        modality: place_of(modality, assignment, shelf.volumes(), only=len(modalities) == 1)
+        modality: place_of(modality, assignment, volumes, only=len(modalities) == 1)
         for modality in modalities
     }
+    reference = None if assignment.reference is None else shelf.volume(assignment.reference)
+    brain_mask = None if assignment.brain_mask is None else shelf.volume(assignment.brain_mask)
     meaning = convention or CONVENTIONS["brats2017"]
-    label = None
-    if reference and assignment.reference is None:
-        raise DataError("there is no reference", where=CASE_ID, remedy="choose one of the files as reference")
-    if assignment.reference is not None:
-        mask = shelf.volume(assignment.reference)
-        names = [volume.name for volume in shelf.volumes()]
-        meaning = convention_of_reference(mask.values, names, convention, mask.name)
-        label = mask.stored.path
     return Case(
         case_id=CASE_ID,
         patient=CASE_ID,
         images={modality: shelf.volume(place.file).stored.path for modality, place in places.items()},
-        convention=meaning,
-        label=label,
-        brain_mask=None if assignment.brain_mask is None else shelf.volume(assignment.brain_mask).stored.path,
+        convention=meaning if reference is None else reference_convention(shelf, reference, convention),
+        label=None if reference is None else reference.stored.path,
+        brain_mask=None if brain_mask is None else brain_mask.stored.path,
         channels={m: place.channel for m, place in places.items() if place.channel is not None},
     )
+
+
+def reference_convention(shelf: Shelf, reference: Volume, model: LabelConvention | None) -> LabelConvention:
+    """What the values of a reference mean.
+
+    Raises:
+        LabelError: Nothing tells it.
+    """
+    names = [volume.name for volume in shelf.volumes()]
+    return convention_of_reference(reference.values, names, model, reference.name)
 
 
 def place_of(modality: str, assignment: Assignment, volumes: Sequence[Volume], *, only: bool = True) -> Place:

@@ -87,15 +87,23 @@ class Allowance:
             TooLarge: The upload would hold more than it may.
         """
         with self._lock:
-            if self._files + number > self.limits.files:
-                raise TooLarge(
-                    "the upload has too many files",
-                    where=where,
-                    got=f"more than {self.limits.files} files",
-                    expected=f"at most {self.limits.files}",
-                    remedy="upload one case at a time; whoever runs the server can raise upload_files",
-                )
+            self.check_files(number, where)
             self._files += number
+
+    def check_files(self, number: int, where: object) -> None:
+        """Check that there is room for ``number`` files more.
+
+        Raises:
+            TooLarge: There is not.
+        """
+        if self._files + number > self.limits.files:
+            raise TooLarge(
+                "the upload has too many files",
+                where=where,
+                got=f"more than {self.limits.files} files",
+                expected=f"at most {self.limits.files}",
+                remedy="upload one case at a time; whoever runs the server can raise upload_files",
+            )
 
     def release(self, size: int, files: int = 0) -> None:
         """Give bytes and files back."""

@@ -50,6 +50,11 @@ def folder(name: str) -> str:
     return name.rpartition("/")[0]
 
 
+def has_image_ending(name: str) -> bool:
+    """Whether a name ends as those of images and archives do."""
+    return _ENDINGS.search(name) is not None
+
+
 def is_clutter(name: str) -> bool:
     """Whether a name is one of the files that lie beside images and are none."""
     parts = name.split("/")

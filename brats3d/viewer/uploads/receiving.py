@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from brats3d.errors import DataError
-from brats3d.viewer.uploads.workplace import Stored, Workplace
+from brats3d.viewer.uploads.refusals import TooLarge, mebibytes
+from brats3d.viewer.uploads.workplace import CountedFile, Stored, Workplace
 
 _BUFFER = 1 << 18
 
@@ -30,18 +31,30 @@ async def receive_file(
         UploadGone: The upload was removed meanwhile.
         OutputError: The disk is full.
     """
-    with place.writing(name, ".part") as file:
+    with place.passing(name) as file:
         buffer = bytearray()
         async for chunk in chunks:
             for start in range(0, len(chunk), _BUFFER):
                 buffer += chunk[start : start + _BUFFER]
                 if len(buffer) >= _BUFFER:
-                    await asyncio.to_thread(file.write, bytes(buffer))
+                    await asyncio.to_thread(_append, file, bytes(buffer), place.limits.size, name)
                     buffer.clear()
                     touch()
-        file.write(bytes(buffer))
+        _append(file, bytes(buffer), place.limits.size, name)
         if file.size == 0:
             raise DataError(
                 "the file is empty", where=name, expected="an image", remedy="copy or download the file again"
             )
     return file.stored()
+
+
+def _append(file: CountedFile, data: bytes, most: int, name: str) -> None:
+    if file.size + len(data) > most:
+        raise TooLarge(
+            "the file is too large",
+            where=name,
+            got=f"more than {mebibytes(most)}",
+            expected=f"at most {mebibytes(most)}",
+            remedy="upload one case at a time; whoever runs the server can raise upload_mib",
+        )
+    file.write(data)

@@ -13,16 +13,23 @@ from pathlib import Path
 from brats3d.cases import Case
 from brats3d.errors import Brats3dError
 from brats3d.labels import LabelConvention
-from brats3d.viewer.uploads.assigning import Assignment, checked_assignment, guess_assignment, guess_of
-from brats3d.viewer.uploads.casing import case_of, place_of
+from brats3d.viewer.uploads.assigning import (
+    Assignment,
+    checked_assignment,
+    guess_assignment,
+    guess_of,
+    with_guessed_brain_mask,
+    with_guesses,
+)
+from brats3d.viewer.uploads.casing import case_of
 from brats3d.viewer.uploads.contents import Contents, FileSummary
-from brats3d.viewer.uploads.display import write_display_image, write_display_labels
 from brats3d.viewer.uploads.limits import Limits
 from brats3d.viewer.uploads.names import display_name
 from brats3d.viewer.uploads.receiving import receive_file
 from brats3d.viewer.uploads.refusals import UploadGone
 from brats3d.viewer.uploads.shelf import Shelf
 from brats3d.viewer.uploads.sorting import store_received
+from brats3d.viewer.uploads.views import Views
 from brats3d.viewer.uploads.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -47,16 +54,14 @@ class Upload:
         readers: AbstractContextManager[object],
     ) -> None:
         self.id = upload_id
-        self._place = Workplace(folder, limits)
+        self._place = Workplace(folder, limits, readers)
         self._clock = clock
-        self._readers = readers
         self._shelf = Shelf(self._place)
         self._chosen: Assignment | None = None
         self._touched = clock()
         self._users = 0
         self._lock = threading.Lock()
-        self._display_lock = threading.RLock()
-        self._shown: dict[tuple[object, ...], Path] = {}
+        self._views = Views(self._shelf)
 
     @property
     def short_id(self) -> str:
@@ -120,10 +125,10 @@ class Upload:
     def _keep(self, source: Path, name: str) -> int:
         self._place.check()
         found = store_received(source, name, self._place)
-        new = self._shelf.add(found)
+        new = self._shelf.add(found, name)
         with self._lock:
             if self._chosen is not None:
-                self._chosen = _with_guesses(self._chosen, self._shelf, new)
+                self._chosen = with_guesses(self._chosen, self._shelf.volumes(), new)
         return len(found)
 
     def contents(self) -> Contents:
@@ -168,7 +173,7 @@ class Upload:
         Args:
             modalities: Modality to ``{"file": name, "channel": index or None}``.
             reference: Name of the reference mask, or None.
-            brain_mask: Name of a brain mask, or None.
+            brain_mask: Name of a brain mask; None: what looks like one, unless it is assigned otherwise.
 
         Raises:
             ConfigError: An unknown modality.
@@ -176,7 +181,10 @@ class Upload:
             UploadGone: The upload was removed.
         """
         self._place.check()
-        chosen = checked_assignment(modalities, reference, brain_mask, self._shelf.volumes())
+        volumes = self._shelf.volumes()
+        chosen = checked_assignment(modalities, reference, brain_mask, volumes)
+        if brain_mask is None:
+            chosen = with_guessed_brain_mask(chosen, volumes)
         with self._lock:
             self._chosen = chosen
         return self.contents()
@@ -206,14 +214,8 @@ class Upload:
             DataError: There is no such modality, or it cannot be read.
             UploadGone: The upload was removed.
         """
-        with self._translated(), self._display_lock:
-            place = place_of(modality, self._assignment(), self._shelf.volumes())
-            volume = self._shelf.volume(place.file)
-            key = (volume.stored.path, place.channel)
-            if key not in self._shown:
-                with self._readers:
-                    self._shown[key] = write_display_image(volume, place.channel, self._place)
-            return self._shown[key]
+        with self._translated():
+            return self._views.image(modality, self._assignment())
 
     def reference_image(self, convention: LabelConvention | None = None) -> Path:
         """Write the reference mask for a viewer, as class indices of its convention (0: background).
@@ -226,14 +228,8 @@ class Upload:
             LabelError: Nothing tells what its values mean.
             UploadGone: The upload was removed.
         """
-        with self._translated(), self._display_lock:
-            case = case_of(self._shelf, self._assignment(), (), convention, reference=True)
-            volume = self._shelf.volume(str(self._assignment().reference))
-            key = (volume.stored.path, case.convention)
-            if key not in self._shown:
-                with self._readers:
-                    self._shown[key] = write_display_labels(volume, case.convention, self._place)
-            return self._shown[key]
+        with self._translated():
+            return self._views.reference(self._assignment(), convention)
 
     def explain(self, error: Brats3dError) -> Brats3dError:
         """Return an error of reading the case with the names of the page instead of paths on the server."""
@@ -263,14 +259,3 @@ class Upload:
                     yield
             except Brats3dError as error:
                 raise self.explain(error) from None
-
-
-def _with_guesses(chosen: Assignment, shelf: Shelf, new: set[str]) -> Assignment:
-    """What the user chose, with guesses for files that came later."""
-    guessed = guess_assignment(shelf.volumes())[0]
-    places = {m: place for m, place in guessed.modalities.items() if place.file in new}
-    return Assignment(
-        {**places, **chosen.modalities},
-        chosen.reference or (guessed.reference if guessed.reference in new else None),
-        chosen.brain_mask or (guessed.brain_mask if guessed.brain_mask in new else None),
-    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +16,17 @@ from brats3d.viewer.uploads.refusals import UploadGone, cannot_store
 
 @dataclass(frozen=True)
 class Stored:
-    """A file that was written, and its size in bytes."""
+    """A file that was written.
+
+    Attributes:
+        path: Where it is.
+        size: Bytes.
+        account: What they are claimed from.
+    """
 
     path: Path
     size: int
+    account: Allowance
 
 
 class CountedFile:
@@ -30,28 +37,38 @@ class CountedFile:
         size: Bytes written.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, name: str, place: Workplace) -> None:
+    def __init__(
+        self, path: Path, file: BinaryIO, name: str, account: Allowance, check: Callable[[], None]
+    ) -> None:
         self.path = path
         self.size = 0
         self._file = file
         self._name = name
-        self._place = place
+        self._account = account
+        self._check = check
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> int:
         """Append ``data``.
 
         Raises:
             TooLarge: The upload would hold more than it may.
             UploadGone: The upload was removed meanwhile.
         """
-        self._place.check()
-        self._place.allowance.claim(len(data), self._name)
+        self._check()
+        self._account.claim(len(data), self._name)
         self.size += len(data)
-        self._file.write(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def tell(self) -> int:
+        """Where the next byte goes: at the end."""
+        return self.size
 
     def stored(self) -> Stored:
         """The file as it is now."""
-        return Stored(self.path, self.size)
+        return Stored(self.path, self.size, self._account)
 
 
 class Workplace:
@@ -60,12 +77,18 @@ class Workplace:
     Args:
         folder: Exists, and belongs to the upload alone.
         limits: Most that it may hold.
+        readers: Entered while a whole volume is in memory.
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits, readers: AbstractContextManager[object] | None = None
+    ) -> None:
         self.folder = folder
         self.limits = limits
+        self.readers = nullcontext() if readers is None else readers
         self.allowance = Allowance(limits)
+        # What is only there until it is looked at: an archive, and one member of it.
+        self._in_passing = Allowance(replace(limits, size=2 * limits.size))
         self.gone = threading.Event()
         self._numbers = itertools.count(1)
 
@@ -92,8 +115,11 @@ class Workplace:
             self.check()
             raise cannot_store(name, error) from None
 
-    @contextmanager
-    def writing(self, name: str, suffix: str) -> Iterator[CountedFile]:
+    def passing(self, name: str) -> AbstractContextManager[CountedFile]:
+        """Open a new file for something that is not kept as it is; see :meth:`writing`."""
+        return self._writing(name, ".part", self._in_passing)
+
+    def writing(self, name: str, suffix: str) -> AbstractContextManager[CountedFile]:
         """Open a new file; it is removed again when the block fails, however it does.
 
         Args:
@@ -104,19 +130,23 @@ class Workplace:
             UploadGone: The upload was removed meanwhile.
             OutputError: The disk is full or not writable.
         """
+        return self._writing(name, suffix, self.allowance)
+
+    @contextmanager
+    def _writing(self, name: str, suffix: str, account: Allowance) -> Iterator[CountedFile]:
         self.check()
         path = self.new_path(suffix)
         counted = None
         try:
             with self.explained(name), path.open("xb") as file:
-                counted = CountedFile(path, file, name, self)
+                counted = CountedFile(path, file, name, account, self.check)
                 yield counted
         except BaseException:
-            self.delete(Stored(path, counted.size if counted else 0))
+            self.delete(Stored(path, counted.size if counted else 0, account))
             raise
 
     def delete(self, stored: Stored) -> None:
         """Remove a file and give its bytes back."""
         with suppress(OSError):  # the whole folder may be gone; what is left goes with it
             stored.path.unlink(missing_ok=True)
-        self.allowance.release(stored.size)
+        stored.account.release(stored.size)
