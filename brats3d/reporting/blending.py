@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, rgb
+from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, OTHER_TISSUE, rgb
 
 _DARK_PERCENTILE, _BRIGHT_PERCENTILE = 1.0, 99.5
-_TISSUE_OPACITY = 0.8
+_TISSUE_OPACITY = 0.7
+_DIMMED = np.float32(0.6)
 
 Picture = NDArray[np.float32]
 """``(rows, columns, 3)`` in [0, 1]."""
@@ -53,7 +54,39 @@ def with_classes(picture: Picture, classes: NDArray[np.generic], colours: Sequen
     return result
 
 
-def with_errors(picture: Picture, reference: NDArray[np.generic], prediction: NDArray[np.generic]) -> Picture:
-    """Lay false positives and false negatives of bool ``(rows, columns)`` over a picture."""
-    found, wanted = prediction.astype(bool), reference.astype(bool)
-    return coloured(picture, {FALSE_POSITIVE: found & ~wanted, FALSE_NEGATIVE: wanted & ~found}, 1.0)
+def with_probabilities(
+    picture: Picture, probabilities: Mapping[str, NDArray[np.float32]], sizes: Sequence[int]
+) -> Picture:
+    """Lay regions over a picture, each as opaque as it is probable.
+
+    Args:
+        picture: Is not changed.
+        probabilities: ``#RRGGBB`` to ``(rows, columns)`` in [0, 1].
+        sizes: Of each region how many tissues it has; that with most lies below the others.
+    """
+    result = picture
+    layers = list(probabilities.items())
+    for place in sorted(range(len(layers)), key=lambda place: -sizes[place]):
+        colour, probability = layers[place]
+        opacity = _TISSUE_OPACITY * np.asarray(probability, dtype=np.float32)[..., None]
+        result = (1 - opacity) * result + opacity * np.array(rgb(colour), dtype=np.float32)
+    return result
+
+
+def with_disagreement(
+    picture: Picture, reference: NDArray[np.generic], prediction: NDArray[np.generic]
+) -> Picture:
+    """Lay what is wrong over a picture: tumour invented, tumour missed, and tumour of another tissue.
+
+    Args:
+        picture: Is not changed; it is drawn darker, so that white can be told from it.
+        reference: Class indices ``(rows, columns)``.
+        prediction: Class indices ``(rows, columns)``.
+    """
+    found, wanted = prediction != 0, reference != 0
+    wrong = {
+        FALSE_POSITIVE: found & ~wanted,
+        FALSE_NEGATIVE: wanted & ~found,
+        OTHER_TISSUE: found & wanted & (prediction != reference),
+    }
+    return coloured(_DIMMED * picture, wrong, 1.0)

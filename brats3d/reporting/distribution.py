@@ -81,7 +81,7 @@ def _strips(rows: Sequence[RegionRow], metric: str) -> list[Strip]:
 def _grid(across: int, down: int, regions: int) -> Figure:
     """Empty figure with fixed room around each panel: to look for it takes longer than all the rest."""
     panel = max(1.3, 0.4 * regions)
-    left, right, bottom, top, gap_across, gap_down, high = 0.5, 0.1, 0.55, 0.3, 0.5, 0.75, 1.25
+    left, right, bottom, top, gap_across, gap_down, high = 0.5, 0.1, 0.5, 0.3, 0.5, 0.68, 1.2
     width = left + right + across * panel + (across - 1) * gap_across
     height = bottom + top + down * high + (down - 1) * gap_down
     figure = new_figure(width, height, arranged=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from brats3d.metrics import LesionRow
 from brats3d.metrics.lesions import DROPPED, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
@@ -28,7 +29,7 @@ _MARKS = {
     TRUE_POSITIVE: (FOUND_COLOUR, "o"),
     FALSE_NEGATIVE: (MISSED_COLOUR, "X"),
     FALSE_POSITIVE: (INVENTED_COLOUR, "^"),
-    DROPPED: ("0.75", "."),
+    DROPPED: ("0.8", "."),
 }
 _LINES = {FALSE_NEGATIVE: -0.14, FALSE_POSITIVE: -0.27}
 """Heights below the axis of Dice where what has no partner stands."""
@@ -84,7 +85,7 @@ def draw_lesions(lesions: Sequence[LesionRow]) -> Drawing:
 
 def _mark(kind: str) -> Line2D:
     colour, marker = _MARKS[kind]
-    edge = "0.75" if kind == DROPPED else "black"
+    edge = "0.8" if kind == DROPPED else "black"
     return Line2D(
         [], [], linestyle="", marker=marker, color=colour, markeredgecolor=edge, label=KIND_NAMES[kind]
     )
@@ -114,9 +115,7 @@ def _sizes(axes: Axes, lesions: Sequence[LesionRow], *, is_first: bool) -> None:
             zorder=1 if kind == DROPPED else 3,
         )
     if has_volumes:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.minorticks_off()
+        _in_decades(axes, [_size(row) for row in lesions if _size(row) > 0])
     axes.set_xlabel("volume, ml" if has_volumes else "lesion")
     axes.axhspan(-0.34, -0.06, color="0.95", zorder=0, linewidth=0)
     axes.set_ylim(-0.34, 1.04)
@@ -128,6 +127,17 @@ def _sizes(axes: Axes, lesions: Sequence[LesionRow], *, is_first: bool) -> None:
         axes.set_ylabel("Dice of the lesion", y=0.62)
     else:
         axes.set_yticklabels([])
+
+
+def _in_decades(axes: Axes, volumes: Sequence[float]) -> None:
+    """Logarithmic axis with at least two numbers on it."""
+    axes.set_xscale("log")
+    low, high = min(volumes) / 1.4, max(volumes) * 1.4
+    steps = (1,) if high / low > 300 else (1, 3) if high / low > 15 else (1, 2, 5)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.minorticks_off()
+    axes.set_xlim(low, high)
 
 
 def _numbers(axes: Axes, lesions: Sequence[LesionRow], *, is_first: bool) -> None:

@@ -15,7 +15,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "specificity": "Specificity",
         "precision": "Precision",
         "hd95_mm": "HD95, mm",
-        "hd100_mm": "Hausdorff distance, mm",
+        "hd100_mm": "HD100, mm",
         "asd_mm": "Average distance, mm",
         "volume_pred_ml": "Predicted volume, ml",
         "volume_ref_ml": "Reference volume, ml",

@@ -60,6 +60,8 @@ def draw_paired(
     axes[0, 0].set_ylabel(title)
     if is_share(metric):
         axes[0, 0].set_ylim(-0.02, 1.02)
+    if metric.endswith("_mm"):
+        _in_decades(axes)
     if has_differences:
         axes[1, 0].set_ylabel(f"B {MINUS} A")
     rows = [
@@ -70,22 +72,31 @@ def draw_paired(
     return Drawing(
         f"{KIND}-{metric}",
         f"{title} of the same cases by each model",
-        _caption(scores.models),
+        _caption(scores.models, metric),
         figure,
         Table(columns, rows),
     )
 
 
-def _caption(models: Sequence[str]) -> str:
+def _in_decades(axes: NDArray[np.object_]) -> None:
+    """Logarithmic scales beyond 1 mm, so that the penalty of a missed region leaves room for the others."""
+    for row in axes:
+        row[0].set_yscale("symlog", linthresh=1.0)
+        row[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", MINUS))
+        row[0].set_ylim(*row[0].get_ylim())
+
+
+def _caption(models: Sequence[str], metric: str) -> str:
+    scale = " Distances are on a logarithmic scale beyond 1 mm." if metric.endswith("_mm") else ""
     above = "A line is a case. "
     if len(models) != 2:
-        return above + "Cases with a score that is not finite are left out."
+        return above + "Cases with a score that is not finite are left out." + scale
     first, second = models
     return (
         f"Above: a line is a case, blue where {first} (A) is better, orange where {second} (B) is; thick "
         f"marks are medians. Below: the differences B {MINUS} A in order, their mean and its 95 % bootstrap "
         "interval; p of Wilcoxon's signed-rank test, adjusted after Holm. Cases with a score that is not "
-        "finite are left out of the drawing."
+        "finite are left out of the drawing." + scale
     )
 
 

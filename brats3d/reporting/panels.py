@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from brats3d.reporting.blending import Picture
 from brats3d.reporting.case import ReportedCase
+from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, OTHER_TISSUE
 from brats3d.reporting.views import Plane
 
 CONVENTION_NOTE = (
@@ -40,18 +41,18 @@ def name_row(axes: Axes, name: str) -> None:
     axes.text(-0.03, 0.5, name, transform=axes.transAxes, rotation="vertical", ha="right", va="center")
 
 
-def outline(axes: Axes, mask: NDArray[np.generic], colour: str, width: float = 1.0) -> None:
-    """Draw the border of bool ``(rows, columns)``; nothing where the mask is empty."""
-    if mask.any():
-        padded = np.pad(mask.astype(np.float32), 1)
-        rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
-        axes.contour(columns, rows, padded, levels=[0.5], colors=[colour], linewidths=width)
+def disagreement_colours(tissues: Collection[str]) -> dict[str, str]:
+    """What the colours of a disagreement mean; of one tissue none can be taken for another."""
+    colours = {"false positive": FALSE_POSITIVE, "false negative": FALSE_NEGATIVE}
+    return {**colours, "other tissue": OTHER_TISSUE} if len(tissues) > 1 else colours
 
 
 def legend(figure: Figure, colours: Mapping[str, str]) -> None:
     """Say below the figure what the colours mean."""
     patches = [Patch(facecolor=colour, edgecolor="0.4", label=name) for name, colour in colours.items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize="small")
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=len(patches), fontsize="small", columnspacing=1.2
+    )
 
 
 def _letters(axes: Axes, plane: Plane) -> None:

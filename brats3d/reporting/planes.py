@@ -1,79 +1,67 @@
-"""Three planes through the tumour core: image, outlines and tissues, errors."""
+"""Three planes through the largest lesion: image, reference, prediction, disagreement."""
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
-
-from brats3d.reporting.blending import Picture, grey, window, with_classes, with_errors
+from brats3d.reporting.blending import grey, window, with_classes, with_disagreement
 from brats3d.reporting.canvas import Drawing, new_figure, styled
 from brats3d.reporting.case import LabelledCase
-from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, tissue_colours
-from brats3d.reporting.panels import CONVENTION_NOTE, cut, legend, name_row, outline, show
+from brats3d.reporting.focus import focus_of
+from brats3d.reporting.palette import tissue_colours
+from brats3d.reporting.panels import (
+    CONVENTION_NOTE,
+    cut,
+    disagreement_colours,
+    legend,
+    name_row,
+    show,
+)
 from brats3d.reporting.region_counts import COLUMNS, region_counts
 from brats3d.reporting.table import Table
-from brats3d.reporting.views import Plane, planes_of
+from brats3d.reporting.views import planes_of
 
 KIND = "planes"
-_ROW_IN = 2.3
-_OUTLINE = "white"
+_COLUMN_IN = 1.75
 
 
 @styled
 def draw_planes(case: LabelledCase) -> Drawing:
-    """Draw a case; a row per plane, all through the voxel in the middle of the core."""
-    name, centre = case.centre()
-    planes = planes_of(case.reference.shape)
+    """Draw a case; a row per plane, all through the voxel in the middle of the largest lesion."""
+    name, centre = focus_of(case)
+    planes = planes_of(case.prediction.shape)
     sizes = [plane.size_mm(case.box, case.spacing_mm) for plane in planes]
     widest = max(width for width, _ in sizes)
     heights = [height / widest for _, height in sizes]
-    figure = new_figure(3 * _ROW_IN + 0.5, _ROW_IN * sum(heights) + 0.1 * len(planes) + 0.9)
-    axes = figure.subplots(len(planes), 3, squeeze=False, gridspec_kw={"height_ratios": heights})
-    title = case.case_id if len(planes) == 1 else f"{case.case_id}, through the middle of {name}"
+    figure = new_figure(4 * _COLUMN_IN + 0.3, _COLUMN_IN * sum(heights) + 0.1 * len(planes) + 0.85)
+    axes = figure.subplots(len(planes), 4, squeeze=False, gridspec_kw={"height_ratios": heights})
+    title = case.case_id if len(planes) == 1 else f"{case.case_id}, through {name}"
     figure.suptitle(title, fontsize="large")
     modality, image = case.image("t1ce", "flair")
     limits = window(image, case.brain)
     colours = tissue_colours(case.convention.class_names[1:])
-    for column, title in zip(axes[0], (modality, "prediction", f"errors of {case.core}"), strict=True):
-        column.set_title(title, pad=3)
+    for column, heading in zip(axes[0], (modality, "reference", "prediction", "disagreement"), strict=True):
+        column.set_title(heading, pad=3)
     rows: list[list[object]] = []
     for line, plane in zip(axes, planes, strict=True):
         index = centre[plane.axis]
         picture = grey(cut(case, image, plane, index), limits)
-        show(line[0], picture, case, plane)
+        wanted, found = (cut(case, classes, plane, index) for classes in (case.reference, case.prediction))
+        pictures = (
+            picture,
+            with_classes(picture, wanted, list(colours.values())),
+            with_classes(picture, found, list(colours.values())),
+            with_disagreement(picture, wanted, found),
+        )
+        for panel, shown in zip(line, pictures, strict=True):
+            show(panel, shown, case, plane)
         name_row(line[0], case.place(plane, index))
-        _tissues(line[1], picture, case, plane, list(colours.values()))
-        _errors(line[2], picture, case, plane)
         rows += region_counts(case, plane, index)
-    legend(
-        figure,
-        {
-            **colours,
-            f"reference {case.core} (outline)": _OUTLINE,
-            "false positive": FALSE_POSITIVE,
-            "false negative": FALSE_NEGATIVE,
-        },
-    )
+    legend(figure, {**colours, **disagreement_colours(colours)})
     note = f" {CONVENTION_NOTE}" if case.has_orientation else ""
     return Drawing(
         KIND,
         title,
-        f"Image; predicted tissues in the outline of the reference; errors of {case.core}.{note}",
+        f"Image, tissues of the reference and of the prediction, and where they differ.{note}",
         figure,
         Table(COLUMNS, rows),
         case.case_id,
     )
-
-
-def _tissues(axes: Axes, picture: Picture, case: LabelledCase, plane: Plane, colours: list[str]) -> None:
-    index = case.centre()[1][plane.axis]
-    blended = with_classes(picture, cut(case, case.prediction, plane, index), colours)
-    show(axes, blended, case, plane)
-    outline(axes, cut(case, case.region(case.core, predicted=False), plane, index), _OUTLINE)
-
-
-def _errors(axes: Axes, picture: Picture, case: LabelledCase, plane: Plane) -> None:
-    index = case.centre()[1][plane.axis]
-    wanted, found = (
-        cut(case, case.region(case.core, predicted=predicted), plane, index) for predicted in (False, True)
-    )
-    show(axes, with_errors(picture, wanted, found), case, plane)

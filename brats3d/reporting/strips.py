@@ -67,7 +67,10 @@ def draw_strips(
     axes.set_xlim(-0.6, len(strips) - 0.4)
     margin = 0.03 * (high - low)
     axes.set_ylim(low - margin, beyond + margin)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4 if small else 6, integer=is_count(metric)))
+    if is_share(metric):
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"] if small else None)
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4 if small else 6, integer=is_count(metric)))
 
 
 def _points(

@@ -104,17 +104,19 @@ def _differences(axes: Axes, pairs: Sequence[_Pair], found: BlandAltman, colour:
     ):
         _level(axes, name, estimate, style)
     _points(axes, [pair.mean for pair in pairs], [pair.difference for pair in pairs], colour)
+    widest = max((pair.mean for pair in pairs), default=0.0)
     outside = [pair for pair in pairs if not _within(pair.difference, found)]
     for pair in sorted(outside, key=lambda pair: -abs(pair.difference))[:_MOST_NAMED]:
         axes.annotate(
             pair.case_id,
             (pair.mean, pair.difference),
-            xytext=(4, 3),
+            xytext=(4, 4) if pair.mean < widest / 2 else (-4, 4),
             textcoords="offset points",
             fontsize="x-small",
+            ha="left" if pair.mean < widest / 2 else "right",
         )
     axes.set_ylim(*_height(pairs, found))
-    axes.set_xlim(0, 1.06 * max((pair.mean for pair in pairs), default=0) or 1.0)
+    axes.set_xlim(0, 1.06 * widest or 1.0)
     axes.set_xlabel(f"mean of both, {unit}")
     axes.set_ylabel(f"predicted {MINUS} reference, {unit}")
     axes.locator_params(axis="y", nbins=6)

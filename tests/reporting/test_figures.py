@@ -16,7 +16,7 @@ from PIL import Image
 from brats3d.metrics import RegionRow, evaluate_case
 from brats3d.reporting import (
     Drawing,
-    ReportedCase,
+    LabelledCase,
     TrainingLog,
     count_confusion,
     draw_confusion,
@@ -28,7 +28,8 @@ from brats3d.reporting import (
     write_index,
 )
 from brats3d.reporting.canvas import DOTS_PER_INCH
-from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, rgb
+from brats3d.reporting.focus import focus_of
+from brats3d.reporting.palette import FALSE_NEGATIVE, FALSE_POSITIVE, OTHER_TISSUE, rgb
 
 NAN = math.nan
 LOG = TrainingLog(
@@ -53,7 +54,7 @@ def drawn_on(drawing: Drawing, title: str):
     return next(axes for axes in drawing.figure.axes if axes.get_title() == title)
 
 
-def slice_of(case: ReportedCase) -> Drawing:
+def slice_of(case: LabelledCase) -> Drawing:
     """The same case as a picture: one slice, whose sides nobody knows."""
     flat = {
         "images": {"xray": case.images["flair"][..., 5:6]},
@@ -95,21 +96,22 @@ class TestCurves:
 
 
 class TestOverview:
-    def test_panels(self, case: ReportedCase) -> None:
+    def test_panels(self, case: LabelledCase) -> None:
         titles = [axes.get_title() for axes in draw_overview(case).figure.axes]
         wanted = [
             "t1ce",
             "flair",
-            "reference",
             "P(ET)",
             "P(TC)",
             "P(WT)",
-            "errors, all tissues",
+            "composite",
+            "reference",
             "prediction",
+            "disagreement",
         ]
         assert [title for title in titles if title] == wanted
 
-    def test_the_table_counts_the_slice(self, case: ReportedCase, tmp_path: Path) -> None:
+    def test_the_table_counts_the_slice(self, case: LabelledCase, tmp_path: Path) -> None:
         draw_overview(case).save(tmp_path)
         row = next(row for row in read(tmp_path / "case-someone-overview.csv") if row["region"] == "WT")
         # A square of 8 by 8, shifted by one.
@@ -117,8 +119,8 @@ class TestOverview:
         assert counts == {"reference_voxels": 64, "predicted_voxels": 64, "tp": 56, "fp": 8, "fn": 8}
         assert float(row["mean_probability"]) == pytest.approx(0.1 + 0.8 * 64 / (24 * 20))
 
-    def test_errors_have_their_colours(self, case: ReportedCase) -> None:
-        picture = drawn_on(draw_overview(case), "errors, all tissues").images[0].get_array()
+    def test_errors_have_their_colours(self, case: LabelledCase) -> None:
+        picture = drawn_on(draw_overview(case), "disagreement").images[0].get_array()
         columns = {}
         for colour in (FALSE_POSITIVE, FALSE_NEGATIVE):
             found = np.argwhere(np.isclose(picture, rgb(colour), atol=1e-6).all(axis=-1))
@@ -127,15 +129,15 @@ class TestOverview:
         # The prediction is further to the patient's right, which is on the left of the picture.
         assert columns[FALSE_NEGATIVE] - columns[FALSE_POSITIVE] == 8
 
-    def test_a_probability_map_holds_the_probabilities(self, case: ReportedCase) -> None:
+    def test_a_probability_map_holds_the_probabilities(self, case: LabelledCase) -> None:
         image = drawn_on(draw_overview(case), "P(TC)").images[0]
         assert image.get_clim() == (0, 1)
         assert np.asarray(image.get_array()).sum() == pytest.approx(
             case.probabilities[1, case.box[0], case.box[1], 3].sum(), rel=1e-5
         )
 
-    def test_a_picture_has_no_left_and_right(self, case: ReportedCase) -> None:
-        def letters(shown: ReportedCase) -> set[str]:
+    def test_a_picture_has_no_left_and_right(self, case: LabelledCase) -> None:
+        def letters(shown: LabelledCase) -> set[str]:
             return {text.get_text() for text in drawn_on(draw_overview(shown), "reference").texts}
 
         assert letters(case) == {"R", "L", "A", "P"}
@@ -143,10 +145,10 @@ class TestOverview:
 
 
 class TestPlanes:
-    def test_a_row_per_plane_with_right_proportions(self, case: ReportedCase, tmp_path: Path) -> None:
+    def test_a_row_per_plane_with_right_proportions(self, case: LabelledCase, tmp_path: Path) -> None:
         drawing = draw_planes(case)
         aspects = [axes.get_aspect() for axes in drawing.figure.axes]
-        assert aspects == [1.0] * 3 + [3.0] * 6
+        assert aspects == [1.0] * 4 + [3.0] * 8
         drawing.save(tmp_path)
         rows = read(tmp_path / "case-someone-planes.csv")
         assert [(row["plane"], row["slice"]) for row in rows[::3]] == [
@@ -155,24 +157,40 @@ class TestPlanes:
             ("sagittal", "9"),
         ]
 
-    def test_they_go_through_the_core(self, case: ReportedCase) -> None:
-        name, voxel = case.centre()
-        assert name == "TC"
+    def test_they_go_through_the_core_of_the_largest_lesion(self, case: LabelledCase) -> None:
+        reference = case.reference.copy()
+        reference[3:5, 3:5, 2:4] = 3  # a second, smaller one that is all core
+        name, voxel = focus_of(dataclasses.replace(case, reference=reference))
+        assert name == "the largest lesion"
         assert case.region("TC", predicted=False)[voxel]
 
-    def test_without_a_core_they_go_through_the_rest_and_without_that_through_the_brain(
-        self, case: ReportedCase
+    def test_without_a_lesion_they_go_through_the_predicted_one_and_without_that_through_the_brain(
+        self, case: LabelledCase
     ) -> None:
-        oedema = np.where(case.reference > 0, 2, 0).astype(np.uint8)
-        nothing = np.zeros_like(oedema)
-        assert dataclasses.replace(case, reference=oedema).centre()[0] == "tumour"
+        nothing = np.zeros_like(case.reference)
+        name, voxel = focus_of(dataclasses.replace(case, reference=nothing))
+        assert (name, bool(case.prediction[voxel])) == ("the largest predicted lesion", True)
         healthy = dataclasses.replace(case, reference=nothing, prediction=nothing)
-        assert healthy.centre()[0] == "brain"
+        assert focus_of(healthy)[0] == "the brain"
         assert len(draw_planes(healthy).table.rows) == 9
         assert len(draw_overview(healthy).table.rows) == 3
+        blank = {name: np.zeros_like(image) for name, image in case.images.items()}
+        assert len(draw_planes(dataclasses.replace(healthy, images=blank)).table.rows) == 9
 
-    def test_one_slice_is_one_row(self, case: ReportedCase) -> None:
-        assert len(draw_planes(slice_of(case)).figure.axes) == 3
+    def test_disagreement_tells_three_kinds_apart(self, case: LabelledCase) -> None:
+        picture = drawn_on(draw_planes(case), "disagreement").images[0].get_array()
+        index = focus_of(case)[1][2]
+        wanted, found = (classes[..., index] for classes in (case.reference, case.prediction))
+        counts = {
+            FALSE_POSITIVE: (found > 0) & (wanted == 0),
+            FALSE_NEGATIVE: (wanted > 0) & (found == 0),
+            OTHER_TISSUE: (wanted > 0) & (found > 0) & (wanted != found),
+        }
+        for colour, mask in counts.items():
+            assert np.isclose(picture, rgb(colour), atol=1e-6).all(axis=-1).sum() == mask.sum() > 0
+
+    def test_one_slice_is_one_row(self, case: LabelledCase) -> None:
+        assert len(draw_planes(slice_of(case)).figure.axes) == 4
 
 
 class TestConfusion:
@@ -180,7 +198,7 @@ class TestConfusion:
         matrix = count_confusion(np.array([0, 0, 1, 2], np.uint8), np.array([0, 1, 1, 0], np.uint8), 4)
         assert matrix.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
 
-    def test_the_table_is_what_is_written_in_the_cells(self, case: ReportedCase, tmp_path: Path) -> None:
+    def test_the_table_is_what_is_written_in_the_cells(self, case: LabelledCase, tmp_path: Path) -> None:
         names = case.convention.class_names
         matrix = count_confusion(case.reference, case.prediction, 4)
         matrix[1] = 0
@@ -215,13 +233,14 @@ def scored(number: int, shift: int) -> list[RegionRow]:
 def test_dice_points_are_those_of_the_table() -> None:
     rows = [row for number in range(6) for row in scored(number, number % 3)]
     drawing = draw_dice(rows)
-    points = drawing.figure.axes[0].collections[0].get_offsets()[:, 1].tolist()
-    assert points == [row[2] for row in drawing.table.rows] == [row["dice"] for row in rows]
-    assert len(set(points)) == 3
+    points = drawing.figure.axes[0].collections[0].get_offsets()
+    assert points[:, 1].tolist() == [row[2] for row in drawing.table.rows] == [row["dice"] for row in rows]
+    assert len(set(points[:, 1].tolist())) == 3
+    assert len({tuple(point) for point in points.tolist()}) == 6
 
 
 @pytest.mark.parametrize("flat", [False, True], ids=["volume", "picture"])
-def test_nothing_is_cut_off(case: ReportedCase, flat: bool) -> None:
+def test_nothing_is_cut_off(case: LabelledCase, flat: bool) -> None:
     shown = slice_of(case) if flat else case
     matrix = np.full((4, 4), 123_456_789)
     drawings = [
@@ -241,7 +260,7 @@ def test_nothing_is_cut_off(case: ReportedCase, flat: bool) -> None:
 class TestFiles:
     @pytest.mark.parametrize("draw", [draw_overview, draw_planes])
     def test_the_same_bytes_again_whatever_the_user_has_set(
-        self, case: ReportedCase, tmp_path: Path, draw
+        self, case: LabelledCase, tmp_path: Path, draw
     ) -> None:
         first = draw(case).save(tmp_path / "first")
         with matplotlib.rc_context({"font.size": 20, "axes.titlesize": 4, "savefig.dpi": 30}):
@@ -250,7 +269,7 @@ class TestFiles:
         for name in first.files.values():
             assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
-    def test_forms(self, case: ReportedCase, tmp_path: Path) -> None:
+    def test_forms(self, case: LabelledCase, tmp_path: Path) -> None:
         drawing = draw_planes(case)
         entry = drawing.save(tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(entry.files.values())

@@ -10,9 +10,13 @@ import pytest
 from brats3d.reporting.palette import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,
+    MODELS,
+    NEITHER,
+    OTHER_TISSUE,
     REGION_COLOURS,
     TISSUE_COLOURS,
     TRAINING,
+    TRUE_POSITIVE,
     VALIDATION,
     region_colours,
     rgb,
@@ -65,10 +69,12 @@ def lab(colour: str, sight: np.ndarray) -> np.ndarray:
     [
         tuple(TISSUE_COLOURS.values()),
         tuple(REGION_COLOURS.values()),
-        (FALSE_POSITIVE, FALSE_NEGATIVE, "#FFFFFF"),
+        (FALSE_POSITIVE, FALSE_NEGATIVE, OTHER_TISSUE),
+        (TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, "#FFFFFF"),
         (TRAINING, VALIDATION, "#FFFFFF"),
+        (*MODELS[:2], NEITHER, "#FFFFFF"),
     ],
-    ids=["tissues", "regions", "errors", "curves"],
+    ids=["tissues", "regions", "errors", "lesions", "curves", "two models"],
 )
 def test_they_can_be_told_apart(colours: tuple[str, ...], sight: str) -> None:
     for one, other in combinations(colours, 2):
