@@ -12,10 +12,10 @@ from types import MappingProxyType
 import numpy as np
 from markupsafe import Markup
 
-from brats3d.labels import TISSUES, Region
+from brats3d.labels import TISSUES, LabelConvention, Region
 from brats3d.metrics import RegionRow, evaluate_case
 from brats3d.reporting.case import ReportedCase
-from brats3d.reporting.case_pictures import drawn_planes, drawn_probabilities, looked_at
+from brats3d.reporting.case_pictures import MODALITY_TITLES, drawn_planes, drawn_probabilities, looked_at
 from brats3d.reporting.case_view import case_view, content_policy
 from brats3d.reporting.found_lesions import find_lesions
 from brats3d.reporting.page import render
@@ -25,11 +25,12 @@ from brats3d.reporting.volumes import ODDS, Volume, region_volumes, tissue_volum
 
 _STYLE = Path(__file__).parent / "page" / "case.css"
 SCORES = ("dice", "hd95_mm", "sensitivity", "precision")
+_TUMOURS = frozenset({*TISSUES, "tumor", "tumour"})
 _REGIONS: Mapping[str, str] = MappingProxyType(
     {
         "ET": "enhancing tumour",
-        "TC": "tumour core: enhancing, necrotic and non-enhancing",
-        "WT": "whole tumour: core and oedema",
+        "TC": "tumour core",
+        "WT": "whole tumour",
     }
 )
 
@@ -42,6 +43,7 @@ def render_case_page(
     settings: Mapping[str, str] = MappingProxyType({}),
     thresholds: Mapping[str, float] = MappingProxyType({}),
     volumes: Sequence[str] | None = None,
+    alert: str | None = None,
 ) -> str:
     """Write the page of a case.
 
@@ -53,6 +55,7 @@ def render_case_page(
         thresholds: Region to the probability above which voxels were taken; 0.5 where none is named.
         volumes: Modalities that the 3-D view holds; None: T1ce and FLAIR, or what there is instead; without
             any there is no such view, nor is there for pictures.
+        alert: Why nothing was found, in sentences; shown where that is so, after what the arrays say.
 
     Returns:
         HTML of a few megabytes.
@@ -61,6 +64,7 @@ def render_case_page(
     unit, voxel = unit_of(case)
     lesions = find_lesions(case)
     subject, centre = looked_at(case, lesions)
+    scores = _scores(case)
     view = case_view(case, centre, volumes)
     return render(
         "case.html",
@@ -72,16 +76,22 @@ def render_case_page(
         notes=notes,
         settings=settings,
         odds=ODDS,
+        brackets=_brackets(regions),
+        titles=MODALITY_TITLES,
         regions=regions,
         meanings={region.name: _meaning(region) for region in case.convention.regions},
         tissues=tissue_volumes(case),
         tissue_meanings=TISSUES,
         lesions=lesions,
-        alert=_alert(case, regions),
+        sought=sought(case.convention),
+        alert=None
+        if case.prediction.any()
+        else [*_nothing_found(case, regions), *([alert] if alert else [])],
         subject=subject,
         planes=drawn_planes(case, centre),
         probabilities=drawn_probabilities(case, centre, thresholds),
-        scores=_scores(case),
+        scores=scores,
+        one_sided=[row.region for row in scores if row.empty],
         view=view,
         policy=content_policy(view.scripts if view else ()),
         case_style=Markup(_STYLE.read_text(encoding="utf-8")),
@@ -93,23 +103,38 @@ def render_case_page(
     )
 
 
+def sought(convention: LabelConvention) -> str:
+    """What a model of these regions looks for: ``tumour``, or the regions by name."""
+    tissues = {tissue for region in convention.regions for tissue in region.tissues}
+    return "tumour" if tissues & _TUMOURS else " or ".join(convention.region_names)
+
+
 def _meaning(region: Region) -> str:
-    tissues = [TISSUES.get(name, name) for name in sorted(region.tissues)]
-    return _REGIONS.get(region.name, ", ".join(tissues))
+    known = [TISSUES[name] for name in sorted(region.tissues) if name in TISSUES]
+    return _REGIONS.get(region.name, ", ".join(known))
 
 
-def _alert(case: ReportedCase, regions: Sequence[Volume]) -> str | None:
-    """Say that there is no tumour; None where there is."""
-    if case.prediction.any():
-        return None
+def _brackets(regions: Sequence[Volume]) -> list[str]:
+    """The probabilities that bracket the thresholds: for each region, or for all where they are the same."""
+    known = {volume.name: volume.certainty for volume in regions if volume.certainty is not None}
+    said = {
+        name: f"{certainty.at[1]:.2f} and {certainty.at[0]:.2f} around {certainty.threshold:.2f}"
+        for name, certainty in known.items()
+    }
+    if len(set(said.values())) == 1:
+        return list(said.values())[:1]
+    return [f"{name}: {text}" for name, text in said.items()]
+
+
+def _nothing_found(case: ReportedCase, regions: Sequence[Volume]) -> list[str]:
+    what = sought(case.convention)
+    sentences = [f"The model has marked nothing as {what}. That does not prove that there is none."]
     highest = [volume.certainty.highest for volume in regions if volume.certainty is not None]
-    likelihood = f" The highest probability of any voxel is {max(highest):.2f}." if highest else ""
-    missed = ""
+    if highest:
+        sentences.append(f"The highest probability of any voxel is {max(highest):.2f}.")
     if case.reference is not None and case.reference.any():
-        missed = " The reference has tumour: the model has missed it."
-    return (
-        f"The model has marked nothing as tumour. That does not prove that there is none.{likelihood}{missed}"
-    )
+        sentences.append(f"The reference has {what}: the model has missed it.")
+    return sentences
 
 
 def _scores(case: ReportedCase) -> tuple[RegionRow, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from markupsafe import Markup
@@ -25,6 +26,9 @@ from brats3d.reporting.volumes import DEFAULT_THRESHOLD
 
 Voxel = tuple[int, int, int]
 
+MODALITY_TITLES: Mapping[str, str] = MappingProxyType(
+    {"t1": "T1", "t1ce": "T1ce", "t2": "T2", "flair": "FLAIR", "xray": "X-ray"}
+)
 _THRESHOLD_LINE = "#FFFFFF"
 
 
@@ -68,6 +72,11 @@ def shown_modalities(case: ReportedCase) -> tuple[str, ...]:
     return tuple(dict.fromkeys((case.image("t1ce", "flair")[0], case.image("flair", "t2")[0])))
 
 
+def modality_title(name: str) -> str:
+    """Write a modality as clinicians do."""
+    return MODALITY_TITLES.get(name, name)
+
+
 def drawn_planes(case: ReportedCase, centre: Voxel) -> list[DrawnPlane]:
     """Draw images, outlines of the regions and, with a reference, its outlines and the disagreement."""
     first, *others = shown_modalities(case)
@@ -84,14 +93,22 @@ def drawn_planes(case: ReportedCase, centre: Voxel) -> list[DrawnPlane]:
         }
         place = case.place(plane, index)
         pictures = [
-            DrawnPicture(name, drawn_slice(case, image, plane, index, text=_text(name, place)))
+            DrawnPicture(
+                modality_title(name),
+                drawn_slice(case, image, plane, index, text=_text(modality_title(name), place)),
+            )
             for name, image in pixels.items()
         ]
         pictures += [
             DrawnPicture(
                 name,
                 drawn_slice(
-                    case, pixels[first], plane, index, lines, text=_text(f"{name} outlined on {first}", place)
+                    case,
+                    pixels[first],
+                    plane,
+                    index,
+                    lines,
+                    text=_text(f"{name} outlined on {modality_title(first)}", place),
                 ),
             )
             for name, lines in outlines.items()

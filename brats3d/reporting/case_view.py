@@ -75,7 +75,8 @@ def case_view(case: ReportedCase, centre: Voxel, modalities: Sequence[str] | Non
         {
             "images": [volume.name for volume in images],
             "labels": [volume.name for volume in labels],
-            "tissues": tissue_colours(case.convention.class_names[1:]),
+            # A list, in the order of the class indices: JSON may be written with its names sorted.
+            "tissues": list(tissue_colours(case.convention.class_names[1:]).items()),
             "centre_mm": _place_mm(case, centre),
         },
         volumes,

@@ -29,6 +29,7 @@
   const viewer = new niivue.Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [0.34, 0.71, 0.91, 0.7],
+    crosshairWidth: 0.6,
     show3Dcrosshair: true,
     isRadiologicalConvention: true,
     sagittalNoseLeft: true,
@@ -41,7 +42,7 @@
   });
 
   const levels = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
-  const tissues = Object.entries(setup.tissues).map(([name, colour]) => ({ name, channels: levels(colour) }));
+  const tissues = setup.tissues.map(([name, colour]) => ({ name, channels: levels(colour) }));
   const colourTable = () => {
     const shown = [...controls.querySelectorAll("[data-tissue]")].map((box) => box.checked);
     const channel = (index) => [0, ...tissues.map((tissue) => tissue.channels[index])];
