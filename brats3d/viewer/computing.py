@@ -64,7 +64,7 @@ def compute(job: Job, folder: Path) -> Outcome:
         reference_problem=problem,
         gate=gate,
         seconds=time.perf_counter() - started_at,
-        files=FilesOnDemand(folder),
+        files=FilesOnDemand(folder, job.id),
     )
     Result(outcome, outcome.complete(None)).as_dict()  # what everyone asks for first
     return outcome
@@ -112,5 +112,5 @@ def _reference(
         case = replace(job.case, convention=values)
         return Reference.read(case, geometry, folder / "reference.npy"), None
     except Brats3dError as error:
-        got = "" if error.got is None else f": {error.got}"
-        return None, f"{error.what}{got}"
+        said = job.explain(error)
+        return None, f"{said.what}" if said.got is None else f"{said.what}: {said.got}"

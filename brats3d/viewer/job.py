@@ -47,9 +47,10 @@ class Job:
         model: What segments it.
         upload_id: Whoever asked for it; jobs of one take turns with those of others.
         place: Returns how many jobs are before it, and an estimate of the seconds until its end.
+        explain: Puts errors of reading the case into the words of whoever asked.
 
     Attributes:
-        id: Cannot be guessed.
+        id: Cannot be guessed: who knows it may see the result.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class Job:
         model: OfferedModel,
         upload_id: str | None,
         place: Callable[[Job], tuple[int | None, float | None]],
+        explain: Callable[[Brats3dError], Brats3dError] | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.case = case
         self.model = model
         self.upload_id = upload_id
+        self.explain = explain or (lambda error: error)
         self._place = place
         self._state: State = "queued"
         self._watch: Stopwatch | None = None
@@ -71,6 +74,11 @@ class Job:
         self._cancelled = False
         self._changed = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def short_id(self) -> str:
+        """Beginning of the id, for logs: it opens nothing."""
+        return self.id[:6]
 
     @property
     def state(self) -> State:
@@ -208,6 +216,11 @@ class Job:
             self._state = state
             self._changed.notify_all()
         self.tell()
+
+    def delete_result(self) -> None:
+        """Delete what is kept of it."""
+        if self._outcome is not None:
+            self._outcome.files.delete()
 
     def tell(self) -> None:
         """Tell whoever listens that there is news."""

@@ -37,7 +37,7 @@ class Outcome:
         reference_problem: Why it does not fit.
         gate: What the gate decided, if there was one.
         seconds: How long it took.
-        files: That are made on demand.
+        files: Where it is kept.
     """
 
     case: Case
@@ -88,8 +88,33 @@ class Outcome:
         return tuple({**(own or {}), **(thresholds or {})}.items())
 
     def classes_at(self, thresholds: Thresholds) -> tuple[Box, NDArray[np.uint8]]:
-        """Class indices at thresholds as :meth:`complete` gives them, in a box that holds all tumour."""
-        return _classes_at(self, thresholds)
+        """Class indices at thresholds as :meth:`complete` gives them, in a box that holds all tumour.
+
+        Raises:
+            JobGone: The probabilities have been deleted.
+        """
+        with self.files.reading():
+            return _classes_at(self, thresholds)
+
+    def whole_probabilities(self) -> NDArray[np.float32]:
+        """Probabilities ``(R, X, Y, Z)`` on the grid of the files.
+
+        Raises:
+            JobGone: They have been deleted.
+        """
+        with self.files.reading():
+            return self.probabilities.whole()
+
+    def scores_at(self, thresholds: Thresholds) -> list[dict[str, Any]] | None:
+        """Agreement with the reference, see :meth:`Reference.scores`; None where there is none.
+
+        Raises:
+            JobGone: It has been deleted.
+        """
+        if self.reference is None:
+            return None
+        with self.files.reading():
+            return self.reference.scores(*self.classes_at(thresholds))
 
 
 # A few, so that a slider that comes back and a download after a look need not wait; in memory they are

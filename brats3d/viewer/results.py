@@ -53,7 +53,7 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON content: counts and volumes, scores, and what there is to say."""
         outcome, model = self.outcome, self.outcome.model
-        box, classes = outcome.classes_at(self._key)
+        _, classes = outcome.classes_at(self._key)
         of_class = np.bincount(classes.ravel(), minlength=len(model.convention.class_table))
         of_region = of_class @ model.convention.class_table
         found = bool(of_class[1:].any())
@@ -70,7 +70,7 @@ class Result:
             "unit": "px" if outcome.geometry.unit == PIXEL else "mm",
             "tumour": found,
             "alert": None if found else alert(model.convention, gate, self.thresholds),
-            "scores": None if outcome.reference is None else outcome.reference.scores(box, classes),
+            "scores": outcome.scores_at(self._key),
             "reference_problem": outcome.reference_problem,
             "seconds": outcome.seconds,
             "gate": None if gate is None else dict(gate),
@@ -113,7 +113,7 @@ class Result:
         outcome = self.outcome
 
         def write(path: Path) -> None:
-            voxels = np.moveaxis(outcome.probabilities.whole(), 0, -1)
+            voxels = np.moveaxis(outcome.whole_probabilities(), 0, -1)
             write_image(path, voxels, outcome.geometry, overwrite=True)
 
         return outcome.files.get("probabilities", (), "nii.gz", write)
@@ -132,7 +132,7 @@ class Result:
         segmented = SegmentedCase(
             case.case_id,
             trained.from_classes(self.classes),
-            outcome.probabilities.whole(),
+            outcome.whole_probabilities(),
             outcome.geometry,
         )
         return shown_case(case, segmented, outcome.model.modalities, values=trained, trained=trained)

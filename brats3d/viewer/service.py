@@ -103,23 +103,33 @@ class SegmentationService:
             )
         return self._models[model_id]
 
-    def submit(self, case: Case, model: str, *, upload_id: str | None = None) -> Job:
+    def submit(
+        self,
+        case: Case,
+        model: str,
+        *,
+        upload_id: str | None = None,
+        explain: Callable[[Brats3dError], Brats3dError] | None = None,
+    ) -> Job:
         """Let a case wait for its segmentation.
 
         Args:
             case: Images, and a label map if there is a reference to compare with.
             model: Id of the model.
             upload_id: Whoever asks; jobs of one take turns with those of others.
+            explain: Puts errors of reading the case into the words of whoever asks.
 
         Raises:
-            ConfigError: There is no such model.
+            ConfigError: There is no such model, or the service is closed.
             DataError: The case lacks a modality.
             QueueFull: As many wait as may wait.
         """
         chosen = self.model(model)
         case.require(chosen.modalities)
-        job = Job(case, chosen, upload_id, self._place)
+        job = Job(case, chosen, upload_id, self._place, explain)
         with self._lock:
+            if self._closing:
+                raise ConfigError("the service is closed", where="submit", remedy="make another one")
             self._queue.put(job, upload_id or job.id)
             self._jobs[job.id] = job
             self._asked_at[job.id] = self._clock()
@@ -170,8 +180,8 @@ class SegmentationService:
 
     def close(self) -> None:
         """End all jobs and delete all results."""
-        self._closing = True
         with self._lock:
+            self._closing = True
             jobs = list(self._jobs.values())
         for job in jobs:
             self._stop(job)
@@ -216,7 +226,7 @@ class SegmentationService:
         except Cancelled:
             job.end("cancelled")
         except Brats3dError as error:
-            job.end("failed", error=error)
+            job.end("failed", error=_explained(job, error))
         except BaseException as error:  # whatever it is, the next job is not to wait for ever
             job.end("failed", error=_in_words(job, error))
         finally:
@@ -224,6 +234,7 @@ class SegmentationService:
                 if job.id in self._jobs:
                     self._asked_at[job.id] = self._clock()
             if job.state != "done" or job.id not in self._jobs:
+                job.delete_result()
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _stop(self, job: Job) -> None:
@@ -236,8 +247,7 @@ class SegmentationService:
         with self._lock:
             self._jobs.pop(job.id, None)
             self._asked_at.pop(job.id, None)
-        if job.state in ENDED:
-            shutil.rmtree(self._folder / job.id, ignore_errors=True)
+        job.delete_result()
 
     def _place(self, job: Job) -> tuple[int | None, float | None]:
         """How many jobs are before one that waits, and when it will end."""
@@ -259,20 +269,27 @@ class SegmentationService:
             job.tell()
 
 
+def _explained(job: Job, error: Brats3dError) -> Brats3dError:
+    try:
+        return job.explain(error)
+    except Exception as another:  # the words of others are not worth the thread
+        return _in_words(job, another)
+
+
 def _in_words(job: Job, error: BaseException) -> Brats3dError:
     from brats3d.inference.memory import is_out_of_memory
 
     if is_out_of_memory(error):
-        logger.warning("job %s: memory ran out", job.id)
+        logger.warning("job %s: memory ran out", job.short_id)
         return Brats3dError(
             "memory ran out during the segmentation",
             got=type(error).__name__,
             expected="enough free memory for the images and the model",
             remedy="try again later, choose a smaller model, or have whoever runs this give it more memory",
         )
-    logger.error("job %s failed", job.id, exc_info=error)
+    logger.error("job %s failed", job.short_id, exc_info=error)
     return Brats3dError(
         "the segmentation failed for a reason that is not in the images",
-        where=f"job {job.id}",
+        where=f"job {job.short_id}",
         remedy="try another model; whoever runs this finds the reason in its log, under this job",
     )
