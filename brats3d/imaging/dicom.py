@@ -89,12 +89,15 @@ def sorted_slices(slices: Sequence[SliceHeader], folder: Path) -> list[SliceHead
             expected="one series in each folder",
             remedy="sort the files into one folder per series",
         )
-    for one in slices[1:]:
-        if one.size != first.size or not np.allclose(one.spacing_mm, first.spacing_mm, rtol=1e-4):
+    spacing = np.isclose([one.spacing_mm for one in slices], first.spacing_mm, rtol=1e-4)
+    directions = np.isclose([one.directions for one in slices], first.directions, atol=_SAME_DIRECTION)
+    for one, same_spacing, same_directions in zip(slices, spacing, directions, strict=True):
+        if one.size != first.size or not same_spacing.all():
             raise _other_grid(one, "pixels of another number or size than in the first slice")
-        if not np.allclose(one.directions, first.directions, atol=_SAME_DIRECTION):
+        if not same_directions.all():
             raise _other_grid(one, "another orientation than the first slice")
-    return sorted(slices, key=lambda one: float(one.position_mm @ first.normal))
+    places = np.stack([one.position_mm for one in slices]) @ first.normal
+    return [slices[index] for index in np.argsort(places, kind="stable")]
 
 
 def _other_grid(one: SliceHeader, got: str) -> DataError:
