@@ -141,19 +141,20 @@ class _BoundedReads:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """Read ``size`` bytes.
+        """Read ``size`` bytes, or to the end.
 
         Raises:
             TooLarge: That many are not read at once.
         """
-        if not 0 <= size <= _LONGEST_LIST:
+        data = self._file.read(size if 0 <= size <= _LONGEST_LIST else _LONGEST_LIST + 1)
+        if len(data) > _LONGEST_LIST:
             raise TooLarge(
                 "the zip has too long a list of files",
                 where=self._name,
                 expected=f"at most {mebibytes(_LONGEST_LIST)}",
                 remedy="upload one case at a time",
             )
-        return self._file.read(size)
+        return data
 
 
 def _refused(name: str, got: str, expected: str) -> DataError:

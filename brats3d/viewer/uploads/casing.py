@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from brats3d.cases import Case
-from brats3d.errors import DataError
+from brats3d.errors import DataError, LabelError
 from brats3d.labels import CONVENTIONS, LabelConvention
 from brats3d.viewer.uploads.assigning import Assignment
 from brats3d.viewer.uploads.contents import Place
-from brats3d.viewer.uploads.conventions import convention_of_reference
+from brats3d.viewer.uploads.conventions import convention_of_names, convention_of_reference
 from brats3d.viewer.uploads.shelf import Shelf
 from brats3d.viewer.uploads.volumes import Volume
 
@@ -29,7 +30,6 @@ def case_of(
 
     Raises:
         DataError: Something is missing.
-        LabelError: Nothing tells what the values of the reference mean.
     """
     volumes = shelf.volumes()
     places = {
@@ -38,16 +38,24 @@ def case_of(
     }
     reference = None if assignment.reference is None else shelf.volume(assignment.reference)
     brain_mask = None if assignment.brain_mask is None else shelf.volume(assignment.brain_mask)
-    meaning = convention or CONVENTIONS["brats2017"]
     return Case(
         case_id=CASE_ID,
         patient=CASE_ID,
         images={modality: shelf.volume(place.file).stored.path for modality, place in places.items()},
-        convention=meaning if reference is None else reference_convention(shelf, reference, convention),
+        convention=_convention(shelf, reference, convention),
         label=None if reference is None else reference.stored.path,
         brain_mask=None if brain_mask is None else brain_mask.stored.path,
         channels={m: place.channel for m, place in places.items() if place.channel is not None},
     )
+
+
+def _convention(shelf: Shelf, reference: Volume | None, model: LabelConvention | None) -> LabelConvention:
+    """What label values mean; a reference that does not tell is left to whoever reads it."""
+    if reference is not None:
+        with suppress(LabelError):
+            return reference_convention(shelf, reference, model)
+    names = [volume.name for volume in shelf.volumes()]
+    return convention_of_names(names) or model or CONVENTIONS["brats2017"]
 
 
 def reference_convention(shelf: Shelf, reference: Volume, model: LabelConvention | None) -> LabelConvention:

@@ -24,13 +24,14 @@ from brats3d.viewer.uploads import names
 from brats3d.viewer.uploads.display import header_of
 from brats3d.viewer.uploads.guesses import guess_role
 from brats3d.viewer.uploads.parsers import strangers_file
-from brats3d.viewer.uploads.refusals import TooLarge
+from brats3d.viewer.uploads.refusals import TooLarge, mebibytes
 from brats3d.viewer.uploads.workplace import Stored, Workplace
 
 _KIND = "DICOM"
 _VOXEL = np.dtype("<f4")
 # Beside the pixels a slice has a header, of a few kilobytes as a rule.
 _LARGEST_HEADER = 16 << 20
+_WIDEST = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def store_slice(source: Path, name: str, place: Workplace) -> Slice | None:
         MissingExtraError: pydicom is not installed.
     """
     with strangers_file(name, _KIND):
-        _check_packing(source, name, place.limits.pixels)
+        _check_packing(source, name)
         try:
             header = read_header(source)
         except DataError:
@@ -76,15 +77,10 @@ def store_slice(source: Path, name: str, place: Workplace) -> Slice | None:
                 return None
             raise
         columns, rows = header.size
-        if not 0 < columns * rows <= place.limits.pixels:
-            raise TooLarge(
-                "the slice is too large",
-                got=f"{columns} x {rows} pixels",
-                expected=f"1 to {place.limits.pixels} pixels",
-                remedy="leave it out",
-            )
+        _check_size(columns * rows, source.stat().st_size, name, place.limits.pixels)
         descriptions = read_descriptions(source)
-        pixels = read_pixels(header)
+        with place.readers:
+            pixels = read_pixels(header)
     if pixels.shape != (rows, columns):
         raise DataError("not one slice of grey values", where=name, remedy="leave the file out")
     with place.writing(name, ".pixels") as stored:
@@ -93,10 +89,26 @@ def store_slice(source: Path, name: str, place: Workplace) -> Slice | None:
     return Slice(name, replace(header, path=Path(name)), stored.stored(), role)
 
 
-def _check_packing(source: Path, name: str, most_pixels: int) -> None:
-    size = source.stat().st_size
-    if size > 8 * most_pixels + _LARGEST_HEADER:
-        raise TooLarge("the DICOM file is too large for one slice", where=name, remedy="leave it out")
+def _check_size(pixels: int, size: int, name: str, most_pixels: int) -> None:
+    if not 0 < pixels <= most_pixels:
+        raise TooLarge(
+            "the slice is too large",
+            where=name,
+            got=f"{pixels} pixels",
+            expected=f"1 to {most_pixels} pixels",
+            remedy="leave it out",
+        )
+    if size > _WIDEST * pixels + _LARGEST_HEADER:
+        raise TooLarge(
+            "the DICOM file is too large for one slice",
+            where=name,
+            got=mebibytes(size),
+            expected=f"at most {mebibytes(_WIDEST * pixels + _LARGEST_HEADER)} for {pixels} pixels",
+            remedy="leave it out",
+        )
+
+
+def _check_packing(source: Path, name: str) -> None:
     if is_deflated(source):
         raise DataError(
             "a deflated DICOM file",

@@ -56,7 +56,7 @@ def store_picture(source: Path, kind: str, name: str, place: Workplace) -> Volum
         with image.open(source, formats=(kind,)) as picture:
             _check_size(picture, name, place.limits.pixels)
             picture.verify()  # compares the checksums of PNG, which decoding does not
-        with image.open(source, formats=(kind,)) as picture:
+        with place.readers, image.open(source, formats=(kind,)) as picture:
             pixels = _without_empty_colours(_pixels(picture, name))
     rows, columns = pixels.shape[:2]
     tally = ValueTally(pixels.dtype)

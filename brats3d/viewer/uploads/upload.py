@@ -195,11 +195,11 @@ class Upload:
         Args:
             modalities: What a model needs. A single image that nothing is known of is what a model of one
                 modality takes.
-            convention: Of the model: meaning of the reference's values where they do not tell it.
+            convention: Of the model. Label values of the case mean what they do in the year of BraTS that
+                the files are named as in, else what they do for the model, else what values tell.
 
         Raises:
             DataError: A modality is missing, or a series is not complete.
-            LabelError: Nothing tells what the values of the reference mean.
             UploadGone: The upload was removed.
         """
         with self._translated():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -65,6 +66,16 @@ class CountedFile:
     def tell(self) -> int:
         """Where the next byte goes: at the end."""
         return self.size
+
+    def seek(self, place: int) -> int:
+        """Go to the end, where it is already; writers of pictures make sure of it.
+
+        Raises:
+            io.UnsupportedOperation: Anywhere else.
+        """
+        if place != self.size:
+            raise io.UnsupportedOperation("only the end of the file is written to")
+        return place
 
     def stored(self) -> Stored:
         """The file as it is now."""
