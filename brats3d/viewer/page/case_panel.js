@@ -15,7 +15,8 @@ function showCase() {
   if (contents === null) return;
   byId("case-summary").textContent = summary(contents);
   const rows = modalitiesOffered(contents).map((modality) => row(modalityName(modality), modality, sources(contents), chosen(contents, modality)));
-  const files = contents.files.map(({ name }) => ({ value: name, text: shortName(name) }));
+  const short = shortNames(contents.files);
+  const files = contents.files.map(({ name }) => ({ value: name, text: short.get(name), title: name }));
   rows.push(row("Reference", "reference", files, contents.reference ?? ""));
   fill(byId("modalities-table").tBodies[0], ...rows);
   fill(byId("problems"), ...contents.problems.map((sentence) => make("li", {}, sentence)));
@@ -45,20 +46,31 @@ function chosen({ assignment }, modality) {
 }
 
 function sources({ files }) {
+  const short = shortNames(files);
   return files.flatMap(({ name, channels }) => {
-    if (!channels || channels < 2) return [{ value: key(name, null), text: shortName(name) }];
+    if (!channels || channels < 2) return [{ value: key(name, null), text: short.get(name), title: name }];
     return Array.from({ length: channels }, (_, channel) => ({
       value: key(name, channel),
-      text: `${shortName(name)}, channel ${channel + 1}`,
+      text: `${short.get(name)}, channel ${channel + 1}`,
+      title: name,
     }));
   });
 }
 
-const shortName = (name) => name.split("/").at(-1);
+/** Names without the folders and the beginning that they share, which say nothing. */
+function shortNames(files) {
+  const names = files.map(({ name }) => name.split("/").at(-1));
+  let shared = names.length > 1 ? names[0].length : 0;
+  for (const name of names) while (!name.startsWith(names[0].slice(0, shared))) shared--;
+  const start = names[0]?.slice(0, shared).search(/[^_\-. ]*$/) ?? 0;
+  return new Map(files.map(({ name }, index) => [name, start > 3 ? `…${names[index].slice(start)}` : names[index]]));
+}
 
 function row(title, id, offered, value) {
   const select = make("select", { id: `assign-${id}`, on: { change: send } }, make("option", { value: "" }, "none"));
-  for (const { value: one, text } of offered) select.append(make("option", { value: one, selected: one === value, title: one }, text));
+  for (const { value: one, text, title: whole } of offered) {
+    select.append(make("option", { value: one, selected: one === value, title: whole }, text));
+  }
   return make("tr", { data: { modality: id } }, make("th", { scope: "row" }, make("label", { for: select.id }, title)), make("td", {}, select));
 }
 

@@ -11,20 +11,17 @@ export function layer(name) {
 }
 
 /**
- * Table of class indices, 0 being the background.
+ * Table of 256 colours by class index, the background's being transparent, as NiiVue has them for drawings.
  *
  * @param {{name: string, colour: string}[]} classes - without the background
  */
 export function lookUpTable(classes) {
-  const shades = classes.map(({ colour }) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16)));
-  return {
-    R: [0, ...shades.map(([red]) => red)],
-    G: [0, ...shades.map(([, green]) => green)],
-    B: [0, ...shades.map(([, , blue]) => blue)],
-    A: [0, ...classes.map(({ name }) => alpha(name))],
-    I: [0, ...classes.map((_, index) => index + 1)],
-    labels: ["", ...classes.map(({ name }) => name)],
-  };
+  const lut = new Uint8ClampedArray(4 * 256);
+  classes.forEach(({ name, colour }, index) => {
+    const shades = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+    lut.set([...shades, alpha(name)], 4 * (index + 1));
+  });
+  return { lut, labels: Array.from({ length: 256 }, (_, index) => classes[index - 1]?.name ?? "") };
 }
 
 function alpha(name) {

@@ -14,6 +14,7 @@ import { stage } from "./stage.js";
 import { startTissuesPanel } from "./tissues_panel.js";
 import { startViewBar } from "./view_bar.js";
 
+session.on("case", () => stage.open());
 startDropPanel();
 startCasePanel();
 startModelPanel();
@@ -24,7 +25,7 @@ startDownloads();
 startViewBar();
 startKeyboard();
 
-session.on("case", () => stage.open());
+session.on("state", () => session.state === "uploading" && stage.prepare());
 session.on("runs", () => {
   stage.offerOverlays();
   return stage.draw();

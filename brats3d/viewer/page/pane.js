@@ -4,6 +4,7 @@ import { lookUpTable } from "./colours.js";
 import { make } from "./dom.js";
 
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
+const NEARER = 1.2; // How much larger the 3-D view is than NiiVue has it.
 const GREY = [0.62, 0.66, 0.7, 1];
 
 export class Pane {
@@ -17,8 +18,9 @@ export class Pane {
     this.select = make("select", { id: `overlay-${index}`, on: { change: chosen } });
     this.canvas = make("canvas", { id: `canvas-${index}`, role: "img", "aria-label": "Image" });
     this.canvas.textContent = "The images need a browser with WebGL 2.";
+    this.head = make("label", { class: "field pane-head" }, make("span", {}, "Overlay"), this.select);
     this.element = make("div", { class: "pane", data: { overlay: "", drawn: "false" } },
-      make("label", { class: "field pane-head" }, make("span", { class: "pane-name" }, "Overlay"), this.select),
+      this.head,
       make("div", { class: "canvas-place" }, this.canvas),
     );
     this.located = located;
@@ -38,8 +40,8 @@ export class Pane {
       dragAndDropEnabled: false,
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.35, 0.78, 0.95, 0.75],
-      crosshairWidth: 1,
-      crosshairGap: 6,
+      crosshairWidth: 0.7,
+      crosshairGap: 8,
       fontColor: GREY,
       fontMinPx: 11,
       multiplanarPadPixels: 6,
@@ -47,35 +49,40 @@ export class Pane {
       isRadiologicalConvention: true,
       isNearestInterpolation: false,
       yoke3Dto2DZoom: true,
-      renderOverlayBlend: 0.6,
+      smoothDrawing: 1,
     });
     this.nv.onLocationChange = (data) => this.located(this, data);
     this.nv.sync = () => this.moved(this); // NiiVue calls it after every drawing.
     await this.nv.attachToCanvas(this.canvas, true);
+    this.nv.scene.volScaleMultiplier = NEARER;
+    this.nv.drawOpacity = 1; // The table of colours has the opacities.
   }
 
   /**
-   * Show an image with labels over it.
+   * Show an image with labels over it. NiiVue calls labels a drawing; only there does each of them have an
+   * opacity of its own.
    *
    * @param {NVImage} image
-   * @param {NVImage|null} labels - class indices
+   * @param {NVImage|null} labels - class indices on the grid of the image
    * @param {{name: string, colour: string}[]} classes
    */
   show(image, labels, classes) {
     const { nv } = this;
     this.classes = classes;
-    labels?.setColormapLabel(lookUpTable(classes));
-    if (image === this.image && labels && this.labels) {
-      this.labels = labels;
-      nv.volumes = [image, labels];
-      nv.overlays = [labels];
-      nv.refreshLayers(labels, 1);
-    } else {
+    nv.drawLut = lookUpTable(classes);
+    if (image !== this.image) {
       const first = this.image === null;
-      [this.image, this.labels] = [image, labels];
-      nv.volumes = labels ? [image, labels] : [image];
+      this.image = image;
+      nv.volumes = [image];
       nv.setVolume(image, 0);
       if (first) nv.createOnLocationChange();
+    } else {
+      nv.refreshColormaps();
+    }
+    if (labels !== this.labels) {
+      this.labels = labels;
+      if (labels) nv.loadDrawing(labels);
+      else nv.closeDrawing();
     }
     nv.drawScene();
     this.element.dataset.drawings = ++this.drawings;
@@ -84,9 +91,17 @@ export class Pane {
   /** Draw the same labels in other colours. */
   recolour() {
     if (!this.labels) return;
-    this.labels.setColormapLabel(lookUpTable(this.classes));
-    this.nv.refreshLayers(this.labels, 1);
+    this.nv.drawLut = lookUpTable(this.classes);
+    this.nv.refreshColormaps();
     this.nv.drawScene();
+  }
+
+  /** Name of the tissue at the cross, or null. */
+  get tissue() {
+    if (!this.labels || !this.nv.drawBitmap) return null;
+    const [x, y, z] = this.nv.frac2vox(this.nv.scene.crosshairPos);
+    const [, width, height] = this.image.dimsRAS;
+    return this.classes[this.nv.drawBitmap[x + width * (y + height * z)] - 1]?.name ?? null;
   }
 
   /** @param {object} wanted - view, radiological, flat (a picture), narrow (beside others) */
@@ -144,6 +159,7 @@ export class Pane {
     if (!this.image) return;
     [this.image, this.labels] = [null, null];
     this.element.dataset.drawn = "false";
+    this.nv.closeDrawing();
     this.nv.volumes = [];
     this.nv.overlays = [];
     this.nv.back = null;

@@ -18,7 +18,6 @@ export function startResultsPanel() {
 function build() {
   const { run } = session;
   byId("results").hidden = byId("downloads").hidden = run === null;
-  byId("right").hidden = run === null && !session.contents?.reference;
   byId("result-field").hidden = session.runs.length < 2;
   fill(byId("result-select"), ...session.runs.map(({ id, model }) => make("option", { value: id, selected: id === session.chosen }, model.title)));
   fill(byId("no-tumour-place"));
@@ -89,15 +88,15 @@ function showNumbers() {
 
 function showNote({ model, result }) {
   const parts = [`${model.title}, ${result.seconds.toFixed(result.seconds < 10 ? 1 : 0)} s`];
+  if (result.reference_problem) parts.push(`The reference does not fit: ${result.reference_problem}`);
   if (result.postprocessing) parts.push(result.postprocessing);
   if (result.gate) parts.push(gateNote(result.gate));
   byId("result-note").textContent = parts.join(" · ");
 }
 
 function gateNote(gate) {
-  if (typeof gate === "string") return gate;
-  const chance = gate.probability ?? gate.tumour_probability;
-  return typeof chance === "number" ? `the gate gives a tumour ${Math.round(100 * chance)} %` : "gated";
+  const confidence = gate.highest_confidence;
+  return typeof confidence === "number" ? `the gate is ${Math.round(100 * confidence)} % sure of a tumour` : "gated";
 }
 
 function showAlert({ tumour, alert }) {

@@ -9,7 +9,7 @@ import { expired } from "./opening.js";
 import { Pane, canDraw } from "./pane.js";
 import { Problem } from "./problem.js";
 import { session } from "./session.js";
-import { centreOfLabels, forgetVolumes, image, labels } from "./volumes.js";
+import { centreOfLabels, forgetVolumes, volumeAt } from "./volumes.js";
 
 const FIRST_LOOK = ["t1ce", "flair"];
 
@@ -44,6 +44,12 @@ class Stage extends EventTarget {
     return this.shown.includes(this.lead) ? this.lead : this.panes[0];
   }
 
+  /** Have a pane ready by the time that there is something to show. */
+  prepare() {
+    this.making ??= canDraw() ? this.#makePanes() : Promise.resolve();
+    return this.making;
+  }
+
   /** Another case: nothing of the former one stays. */
   open() {
     forgetVolumes();
@@ -70,8 +76,9 @@ class Stage extends EventTarget {
     }
     byId("stage").setAttribute("aria-busy", "true");
     try {
+      await this.prepare();
       await this.#makePanes();
-      const base = await image(addresses.image(session.upload, this.modality));
+      const base = await volumeAt(addresses.image(session.upload, this.modality));
       const over = await Promise.all(this.shown.map((pane) => this.#labelsOf(pane.select.value)));
       if (mine !== this.drawing) return;
       this.shown.forEach((pane, index) => this.#put(pane, base, over[index]));
@@ -91,7 +98,11 @@ class Stage extends EventTarget {
 
   arrange() {
     const narrow = this.side;
-    for (const pane of this.panes) pane.element.hidden = !this.shown.includes(pane);
+    const choice = narrow || overlays().length > 1 || Boolean(session.contents?.reference);
+    for (const pane of this.panes) {
+      pane.element.hidden = !this.shown.includes(pane);
+      pane.head.hidden = !choice;
+    }
     byId("viewer").dataset.layout = narrow ? "side" : "single";
     byId("viewer").dataset.view = this.flat ? "axial" : this.view;
     for (const pane of this.shown) pane.arrange({ view: this.view, radiological: this.radiological, flat: this.flat, narrow });
@@ -156,9 +167,9 @@ class Stage extends EventTarget {
 
   async #labelsOf(source) {
     if (source === "") return null;
-    if (source === "reference") return labels(addresses.reference(session.upload));
+    if (source === "reference") return volumeAt(addresses.reference(session.upload));
     const run = session.runOf(source);
-    return run ? labels(addresses.ofResult(run.id, "overlay.nii.gz", run.thresholds)) : null;
+    return run ? volumeAt(addresses.ofResult(run.id, "overlay.nii.gz", run.thresholds)) : null;
   }
 }
 

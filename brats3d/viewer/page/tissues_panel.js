@@ -8,12 +8,15 @@ import { classesOf, overlays, stage } from "./stage.js";
 
 export function startTissuesPanel() {
   session.on("case runs", build);
+  stage.addEventListener("drawn", build);
   session.on("recounted", showCounts);
 }
 
 function build() {
-  byId("tissues").hidden = overlays().length === 0;
-  if (byId("tissues").hidden) return;
+  const nothing = overlays().length === 0 || stage.shown.every((pane) => pane.select.value === "");
+  byId("tissues").hidden = nothing;
+  byId("right").hidden = nothing && session.run === null;
+  if (nothing) return;
   fill(
     byId("tissues-table"),
     make("caption", { class: "unseen" }, "Tissues of the overlay: whether they are shown, and how opaque"),

@@ -98,10 +98,11 @@ function showPlace({ pane, data }) {
   showSlice();
   const values = data.values ?? [];
   const intensity = values[0] ? decimals(values[0].value, Number.isInteger(values[0].value) ? 0 : 3) : "";
-  const tissue = values[1] ? pane.classes[Math.round(values[1].value) - 1]?.name : null;
-  const [x, y, z] = [...data.mm];
   const place = stage.flat
     ? `column ${Math.round(data.vox[0])}, row ${Math.round(data.vox[1])}`
-    : `R/L ${decimals(x, 1)}  A/P ${decimals(y, 1)}  S/I ${decimals(z, 1)} mm`;
-  byId("location").textContent = [place, `${modalityName(stage.modality)} ${intensity}`, tissue].filter(Boolean).join("  ·  ");
+    : `${along(data.mm[0], "L", "R")}  ${along(data.mm[1], "P", "A")}  ${along(data.mm[2], "I", "S")} mm`;
+  byId("location").textContent = [place, `${modalityName(stage.modality)} ${intensity}`, pane.tissue].filter(Boolean).join("  ·  ");
 }
+
+/** Millimetres to one side or the other. */
+const along = (mm, below, above) => `${mm < 0 ? below : above} ${decimals(Math.abs(mm), 1)}`;

@@ -2,28 +2,16 @@
 
 import { volume } from "./api.js";
 
-const LABEL_INTENT = 1002; // NIFTI_INTENT_LABEL: never interpolated.
 const KEPT = 8;
 
 const kept = new Map();
 
-/** The image of an address. */
-export const image = (address) => remembered(address, () => load(address));
-
-/** The class indices of an address. */
-export const labels = (address) =>
-  remembered(address, async () => {
-    const loaded = await load(address);
-    loaded.hdr.intent_code = LABEL_INTENT;
-    return loaded;
-  });
-
 /** Forget all, as when another case is opened. */
 export const forgetVolumes = () => kept.clear();
 
-/** The volumes asked for last are kept. */
-function remembered(address, make) {
-  const found = kept.get(address) ?? make();
+/** The volume of an address; those asked for last are kept. */
+export function volumeAt(address) {
+  const found = kept.get(address) ?? load(address);
   kept.delete(address);
   kept.set(address, found);
   found.catch(() => kept.delete(address));
