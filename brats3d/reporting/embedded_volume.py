@@ -16,7 +16,7 @@ from brats3d.reporting.case import ReportedCase
 from brats3d.reporting.views import Box, box_around
 
 _MARGIN_VOXELS = 3
-_GZIP_LEVEL = 9
+_GZIP_LEVEL = 6
 _MOST_BYTE = 255
 
 
