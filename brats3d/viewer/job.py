@@ -22,6 +22,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 _SECONDS_BETWEEN_EVENTS = 0.1
+_SECONDS_WITHOUT_NEWS = 1.0
 
 
 class Snapshot(TypedDict):
@@ -155,14 +156,16 @@ class Job:
         unsubscribe = self.subscribe(tell)
         last: Snapshot | None = None
         try:
-            while last is None or last["state"] not in ENDED:
+            while True:
                 news.clear()
                 now = self.snapshot()
                 if now != last:
                     last = now
                     yield now
-                    continue
-                await news.wait()
+                if now["state"] in ENDED:
+                    return
+                with suppress(asyncio.TimeoutError):  # the time that is left changes without any news
+                    await asyncio.wait_for(news.wait(), _SECONDS_WITHOUT_NEWS)
                 await asyncio.sleep(_SECONDS_BETWEEN_EVENTS)
         finally:
             unsubscribe()

@@ -59,24 +59,26 @@ class Stopwatch:
         weights = {
             stage: max(self._expected.get(stage, _GUESSED_SHARES[stage]), _LEAST_SECONDS) for stage in STAGES
         }
-        done = sum(weights[stage] for stage in self.taken)
-        if self.stage is not None:
-            done += weights[self.stage] * self._share_by_now(self.stage)
+        now, ended = self.stage, tuple(self.taken)  # another thread may go on meanwhile
+        done = sum(weights[stage] for stage in ended)
+        if now is not None and now not in ended:
+            done += weights[now] * self._share_by_now(now)
         self._fraction = max(self._fraction, min(done / sum(weights.values()), 1.0))
         return self._fraction
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds until the end, or None where nothing tells."""
-        if self.stage is None:
+        now, share = self.stage, self._share
+        if now is None:
             return None
         elapsed = self._clock() - self._entered_at
-        later = sum(self._expected.get(stage, 0.0) for stage in STAGES[STAGES.index(self.stage) + 1 :])
-        if self._share > 0:
-            return elapsed / self._share * (1 - self._share) + later
-        if self.stage not in self._expected:
+        later = sum(self._expected.get(stage, 0.0) for stage in STAGES[STAGES.index(now) + 1 :])
+        if share > 0:
+            return elapsed / share * (1 - share) + later
+        if now not in self._expected:
             return None
-        return max(self._expected[self.stage] - elapsed, 0.0) + later
+        return max(self._expected[now] - elapsed, 0.0) + later
 
     def _share_by_now(self, stage: Stage) -> float:
         if self._share > 0 or stage not in self._expected:

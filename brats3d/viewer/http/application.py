@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
@@ -15,6 +16,7 @@ from brats3d.viewer.http.access_log import AccessLog
 from brats3d.viewer.http.assets import Assets, package_assets
 from brats3d.viewer.http.body_limit import BodyLimit
 from brats3d.viewer.http.entrance import Entrance
+from brats3d.viewer.http.expiry import expiring
 from brats3d.viewer.http.headers import SecurityHeaders
 from brats3d.viewer.http.refusals import NotUnderstood, refusal
 from brats3d.viewer.http.routes.health import health_routes
@@ -39,6 +41,9 @@ _DESCRIPTION = (
 )
 
 
+_SECONDS_BETWEEN_EXPIRIES = 10.0
+
+
 def build_app(
     service: SegmentationService, uploads: UploadStore, security: Security, assets: Assets | None = None
 ) -> FastAPI:
@@ -49,6 +54,9 @@ def build_app(
         uploads: What keeps the files of visitors.
         security: What visitors must show.
         assets: Files of the page; by default those of this package.
+
+    Returns:
+        The application; setting its ``state.ending`` ends streams of events.
     """
     app = FastAPI(
         title="brats3d",
@@ -58,17 +66,20 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lambda _: expiring((uploads.expire, service.expire), _SECONDS_BETWEEN_EXPIRIES),
         responses={"4XX": {"model": ErrorAnswer}},
     )
+    ending = asyncio.Event()
     for router in (
         health_routes(),
         model_routes(service),
         upload_routes(uploads, service),
-        job_routes(service, uploads),
-        result_routes(service),
+        job_routes(service, uploads, ending),
+        result_routes(service, uploads),
         page_routes(app, assets or package_assets()),
     ):
         app.include_router(router)
+    app.state.ending = ending
     app.add_exception_handler(Brats3dError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(RequestValidationError, _not_understood)

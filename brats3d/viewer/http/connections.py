@@ -1,4 +1,4 @@
-"""Connections that say nothing for too long are closed, and what is no HTTP gets an answer like all others."""
+"""Connections that say nothing for too long are closed; what is no HTTP gets an answer like all others."""
 
 from __future__ import annotations
 

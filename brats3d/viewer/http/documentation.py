@@ -81,8 +81,8 @@ def _kind(schema: Mapping[str, Any]) -> dict[str, str | None]:
         return {"kind": name, "schema": name}
     if "anyOf" in schema:
         parts = [_kind(part) for part in schema["anyOf"]]
-        named = [part["schema"] for part in parts if part["schema"]]
-        return {"kind": " or ".join(str(part["kind"]) for part in parts), "schema": (named or [None])[0]}
+        named = next((part["schema"] for part in parts if part["schema"]), None)
+        return {"kind": " or ".join(str(part["kind"]) for part in parts), "schema": named}
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return {"kind": " or ".join(map(str, values)), "schema": None}

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from brats3d.viewer.job import Job
+    from brats3d.viewer.job import Job, Snapshot
 
 _HEARTBEAT_SECONDS = 10.0
+_FIRST = asyncio.FIRST_COMPLETED
 _HEARTBEAT = b": still here\n\n"
 
 
-async def progress_events(job: Job, heartbeat_seconds: float = _HEARTBEAT_SECONDS) -> AsyncIterator[bytes]:
-    """Yield an event ``progress`` for every change, and a comment when nothing changes for some time.
+async def progress_events(
+    job: Job, ending: asyncio.Event, heartbeat_seconds: float = _HEARTBEAT_SECONDS
+) -> AsyncIterator[bytes]:
+    """Yield an event ``progress`` for every change, until the job ends, or the server (``ending``).
 
-    Proxies close connections on which nothing is said. Ends with the job.
+    A comment is yielded when nothing changes for some time: proxies close connections on which nothing is
+    said.
     """
-    snapshots = job.events()
-    following: asyncio.Task[object] | None = None
+    snapshots = cast("AsyncGenerator[Snapshot, None]", job.events())
+    end = asyncio.ensure_future(ending.wait())
+    next_one = asyncio.ensure_future(anext(snapshots, None))
     try:
-        while True:
-            following = following or asyncio.ensure_future(anext(snapshots))
-            done, _ = await asyncio.wait({following}, timeout=heartbeat_seconds)
-            if not done:
+        while not end.done():
+            await asyncio.wait({next_one, end}, timeout=heartbeat_seconds, return_when=_FIRST)
+            if not next_one.done():
                 yield _HEARTBEAT
                 continue
-            try:
-                progress = following.result()
-            except StopAsyncIteration:
+            progress = next_one.result()
+            if progress is None:
                 return
-            following = None
             yield b"event: progress\ndata: " + json.dumps(progress).encode() + b"\n\n"
+            next_one = asyncio.ensure_future(anext(snapshots, None))
     finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.wait({following})
+        end.cancel()
+        next_one.cancel()
+        await asyncio.wait({next_one, end})
         await snapshots.aclose()

@@ -11,7 +11,7 @@ from brats3d.viewer.http.security import is_loopback
 
 _BACKLOG = 2048
 _REMEDIES = {
-    errno.EADDRINUSE: "another program listens there: choose another --port, or --port 0 for any that is free",
+    errno.EADDRINUSE: "another program listens there: choose another --port, or 0 for any that is free",
     errno.EADDRNOTAVAIL: "this machine has no such address: --host 127.0.0.1, or 0.0.0.0 for all it has",
     errno.EACCES: "ports below 1024 are for the system: choose another --port",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -130,3 +130,40 @@ class Progress(_Strict):
     fraction: float | None = Field(description="How much is done, 0 to 1.")
     seconds_left: float | None = Field(description="Seconds until it will be done, estimated.")
     error: ErrorParts | None
+
+
+class RegionNumbers(RegionInfo):
+    """How much of a region was found."""
+
+    voxels: int
+    volume_ml: float | None = Field(description="Null for pictures, which do not say how large a pixel is.")
+
+
+class ClassNumbers(ClassInfo):
+    """How much of a class was found."""
+
+    voxels: int
+    volume_ml: float | None = Field(description="Null for pictures.")
+
+
+class Score(_Strict):
+    """How well a region agrees with the reference."""
+
+    region: str
+    dice: float | None
+    hd95_mm: float | None = Field(description="Of pictures in pixels.")
+
+
+class Numbers(_Strict):
+    """What was found."""
+
+    regions: list[RegionNumbers]
+    classes: list[ClassNumbers]
+    unit: Literal["mm", "px"]
+    tumour: bool = Field(description="Whether there is any.")
+    alert: str | None = Field(description="What must be said where there is none.")
+    scores: list[Score] | None = Field(description="Null without a reference.")
+    reference_problem: str | None = Field(description="Why the reference was not used.")
+    seconds: float = Field(description="How long the segmentation took.")
+    gate: dict[str, Any] | None = Field(description="What the gate decided, where the model has one.")
+    postprocessing: str | None = Field(description="What happens besides thresholds.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from brats3d.viewer.http.connections import LARGEST_HEADERS, Connection
 
@@ -22,14 +22,11 @@ class Server(uvicorn.Server):
     """A server of one application.
 
     Args:
-        app: The application.
+        app: The application; its ``state.ending`` is set when the server is told to end.
         on_listening: Called once it answers.
-        on_ending: Called when it is told to end, before it waits for the answers that it is giving.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, on_listening: Callable[[], None], on_ending: Callable[[], None]
-    ) -> None:
+    def __init__(self, app: FastAPI, on_listening: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -39,13 +36,14 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_ENDING_SECONDS,
                 log_config=None,
-                log_level="warning",
+                # What goes wrong is logged by this package, without what visitors sent.
+                log_level="critical",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
             )
         )
-        self._on_listening, self._on_ending = on_listening, on_ending
+        self._app, self._on_listening = app, on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -53,8 +51,8 @@ class Server(uvicorn.Server):
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Give the last answers."""
-        self._on_ending()
+        """Give the last answers; streams of events end at once."""
+        self._app.state.ending.set()
         await super().shutdown(sockets)
 
 
@@ -68,7 +66,7 @@ def until_told() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _end_once)
     try:
         yield
     except KeyboardInterrupt:
@@ -77,5 +75,6 @@ def until_told() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt

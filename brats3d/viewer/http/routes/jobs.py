@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -10,15 +12,18 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from brats3d.viewer.http.events import progress_events
 from brats3d.viewer.http.schemas import NewJob, Progress, SegmentRequest
 from brats3d.viewer.http.threads import in_thread
+from brats3d.viewer.uploads import UploadGone
 
 if TYPE_CHECKING:
+    from brats3d.viewer.job import Job
     from brats3d.viewer.service import SegmentationService
-    from brats3d.viewer.uploads import UploadStore
+    from brats3d.viewer.uploads import Upload, UploadStore
 
 
-def job_routes(service: SegmentationService, uploads: UploadStore) -> APIRouter:
-    """Make the router of ``service``."""
+def job_routes(service: SegmentationService, uploads: UploadStore, ending: asyncio.Event) -> APIRouter:
+    """Make the router of ``service``; ``ending`` is set when the server ends."""
     router = APIRouter(prefix="/api", tags=["segmentations"])
+    keeping: set[asyncio.Task[None]] = set()
 
     @router.post(
         "/segment",
@@ -29,14 +34,12 @@ def job_routes(service: SegmentationService, uploads: UploadStore) -> APIRouter:
     )
     async def segment(request: SegmentRequest) -> Any:
         """Joins the queue; the same upload may be segmented by several models."""
-        upload = uploads.get(request.upload)
-
-        def submit() -> str:
-            model = service.model(request.model)
-            case = upload.case(model.modalities)
-            return service.submit(case, request.model, upload_id=request.upload).id
-
-        return JSONResponse({"id": await in_thread(submit)}, 202)
+        upload, model = uploads.get(request.upload), service.model(request.model)
+        case = await in_thread(upload.case, model.modalities, model.convention)
+        job = service.submit(case, model.id, upload_id=upload.id, explain=upload.explain)
+        keeping.add(task := asyncio.create_task(_keep(upload, job)))
+        task.add_done_callback(keeping.discard)
+        return JSONResponse({"id": job.id}, 202)
 
     @router.get(
         "/jobs/{job_id}",
@@ -55,10 +58,10 @@ def job_routes(service: SegmentationService, uploads: UploadStore) -> APIRouter:
         response_class=StreamingResponse,
     )
     async def events(job_id: str) -> StreamingResponse:
-        """Server-sent events `progress`, each with what `GET /api/jobs/{job_id}` answers; ends with the job."""
+        """Server-sent events `progress`, each with what `GET /api/jobs/{job_id}` says; ends with the job."""
         headers = {"x-accel-buffering": "no"}
         return StreamingResponse(
-            progress_events(service.job(job_id)), media_type="text/event-stream", headers=headers
+            progress_events(service.job(job_id), ending), media_type="text/event-stream", headers=headers
         )
 
     @router.delete("/jobs/{job_id}", status_code=204, summary="Cancel a segmentation, or forget it")
@@ -68,3 +71,10 @@ def job_routes(service: SegmentationService, uploads: UploadStore) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+async def _keep(upload: Upload, job: Job) -> None:
+    """Keep an upload, whether anybody asks for it or not, until its segmentation has ended."""
+    with contextlib.suppress(UploadGone), upload.in_use():
+        async for _ in job.events():
+            pass

@@ -24,7 +24,7 @@ _NIFTI = "application/gzip"
 def upload_routes(uploads: UploadStore, service: SegmentationService) -> APIRouter:
     """Make the router of ``uploads``; ``service`` has the models that know what values mean."""
     router = APIRouter(prefix="/api/uploads", tags=["uploads"])
-    shown = {200: {"model": Contents}}
+    shown: dict[int | str, dict[str, Any]] = {200: {"model": Contents}}
 
     @router.post(
         "",
@@ -91,7 +91,11 @@ def upload_routes(uploads: UploadStore, service: SegmentationService) -> APIRout
 
     @router.delete("/{upload_id}", status_code=204, summary="Delete an upload")
     async def remove(upload_id: str) -> Response:
-        """Deletes its files at once; otherwise they go when nobody has asked for them for some time."""
+        """Ends its segmentations and deletes its files and results.
+
+        Otherwise they are deleted when nobody has asked for them for some time.
+        """
+        await in_thread(service.forget_upload, upload_id)
         await in_thread(uploads.remove, upload_id)
         return Response(status_code=204)
 
