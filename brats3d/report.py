@@ -1,4 +1,4 @@
-"""``brats3d report``: figures of a run, and their numbers."""
+"""``brats3d report``: a page that shows a run, label maps of any tool, or a comparison."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> None:
         config = parse_arguments(ReportConfig, arguments, "brats3d report", positionals=("run",))
         from brats3d.workflows.messages import log_to_terminal
-        from brats3d.workflows.report import report
 
         log_to_terminal()
+        if config.case:
+            from brats3d.workflows.report_case import report_case
+
+            print("\n".join(map(str, report_case(config))))
+            return
+        from brats3d.workflows.report import report
+
         print(report(config))
 
     return exit_code_on_user_error(run)

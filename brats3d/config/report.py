@@ -11,6 +11,8 @@ class ReportConfig:
 
     run: str | None = None
     """Run folder, such as runs/NAME, or its name; may also be given by position."""
+    case: tuple[str, ...] = ()
+    """Cases to write a page of, each by itself, instead: ids of the data set, or folders that hold cases."""
     output: str | None = None
     """Folder for the figures; by default `figures` in the run."""
     cases: tuple[str, ...] = ("4",)
