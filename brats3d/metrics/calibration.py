@@ -20,7 +20,7 @@ from brats3d.errors import DataError
 from brats3d.files import atomic_path
 
 BINS = 20
-LEVELS = 1 << 16
+LEVELS = 100_000
 """Probabilities are counted in units of ``1 / LEVELS``: sums of whole numbers depend on no order."""
 
 COLUMNS = (

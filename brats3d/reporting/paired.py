@@ -83,7 +83,7 @@ def _in_decades(axes: NDArray[np.object_]) -> None:
     for row in axes:
         row[0].set_yscale("symlog", linthresh=1.0)
         row[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", MINUS))
-        row[0].set_ylim(*row[0].get_ylim())
+    axes[0, 0].set_ylim(0, 1.5 * axes[0, 0].get_ylim()[1])
 
 
 def _caption(models: Sequence[str], metric: str) -> str:

@@ -67,6 +67,20 @@ def draw_strips(
     axes.set_xlim(-0.6, len(strips) - 0.4)
     margin = 0.03 * (high - low)
     axes.set_ylim(low - margin, beyond + margin)
+    outliers = {value for strip in strips for value, _ in strip.scores if value > high}
+    if outliers:
+        text = ", ".join("∞" if math.isinf(value) else f"{value:.4g}" for value in sorted(outliers)[:2])
+        text += ", …" if len(outliers) > 2 else ""
+        axes.annotate(
+            text,
+            (len(strips) - 0.45, beyond),
+            (0, 5),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize="xx-small" if small else "x-small",
+            annotation_clip=False,
+        )
     if is_share(metric):
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"] if small else None)
     else:

@@ -15,6 +15,7 @@ import torch
 from brats3d.config import FitConfig, load_config, save_config
 from brats3d.data.phantom import write_phantoms
 from brats3d.errors import ConfigError
+from brats3d.metrics import read_calibration_csv, read_lesions_csv
 from brats3d.training.checkpoints import read_checkpoint
 from brats3d.training.datamodule import PatchDataModule
 from brats3d.workflows.fit import fit
@@ -101,6 +102,16 @@ def assert_same_training(found: Path, expected: Path) -> None:
     ours, theirs = held_out_scores(found), held_out_scores(expected)
     assert len(theirs) == 9  # three cases of three regions
     assert ours == pytest.approx(theirs, abs=1e-3, nan_ok=True)
+    ours, theirs = counted_voxels(found), counted_voxels(expected)
+    assert ours == theirs
+    assert set(ours) == {"ET", "TC", "WT"}
+    cases = [{row.case_id for row in read_lesions_csv(run / "lesions.csv")} for run in (found, expected)]
+    assert cases[0] == cases[1] == {case_id for case_id, _ in held_out_scores(expected)}
+
+
+def counted_voxels(run: Path) -> dict[str, int]:
+    """Voxels of the held-out brains, by region."""
+    return {name: sum(own.voxels) for name, own in read_calibration_csv(run / "calibration.csv").items()}
 
 
 def held_out_scores(run: Path) -> dict[tuple[str, str], float]:
