@@ -24,6 +24,7 @@ class FairQueue(Generic[Item]):
         self._owners: deque[Hashable] = deque()
         self._waiting: dict[Hashable, deque[Item]] = {}
         self._changed = threading.Condition()
+        self._closed = False
 
     def put(self, item: Item, owner: Hashable) -> None:
         """Let an item wait.
@@ -41,9 +42,10 @@ class FairQueue(Generic[Item]):
             self._changed.notify()
 
     def take(self, timeout: float) -> Item | None:
-        """Return the item whose turn it is, or None when there was none for so many seconds."""
+        """Return the item whose turn it is, or None at the end or after so many seconds without any."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._owners, timeout):
+            self._changed.wait_for(lambda: self._owners or self._closed, timeout)
+            if not self._owners:
                 return None
             owner = self._owners.popleft()
             item = self._waiting[owner].popleft()
@@ -52,6 +54,12 @@ class FairQueue(Generic[Item]):
             else:
                 del self._waiting[owner]
             return item
+
+    def close(self) -> None:
+        """Let nobody wait for another item."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def remove(self, item: Item) -> bool:
         """Take an item out; False where it does not wait any more."""

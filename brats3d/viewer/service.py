@@ -185,6 +185,7 @@ class SegmentationService:
             jobs = list(self._jobs.values())
         for job in jobs:
             self._stop(job)
+        self._queue.close()
         self._worker.join()
         for job in jobs:
             self._forget(job)
