@@ -68,7 +68,11 @@ def is_clutter(name: str) -> bool:
 
 
 def _printable(part: str) -> str:
-    kept = "".join(letter for letter in part if unicodedata.category(letter) not in _INVISIBLE).strip()
+    kept = "".join(
+        " " if letter.isspace() else letter
+        for letter in part
+        if unicodedata.category(letter) not in _INVISIBLE
+    ).strip()
     if len(kept) <= _LONGEST_PART:
         return kept
     ending = _ENDINGS.search(kept)

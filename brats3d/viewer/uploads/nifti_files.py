@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from brats3d.errors import DataError
 from brats3d.viewer.uploads.guesses import role_of_name
 from brats3d.viewer.uploads.nifti_headers import LONGEST, CheckedHeader, check_header
+from brats3d.viewer.uploads.parsers import strangers_file
 from brats3d.viewer.uploads.refusals import mebibytes
 from brats3d.viewer.uploads.tally import ValueTally
 from brats3d.viewer.uploads.volumes import NIFTI, Volume
@@ -34,7 +35,8 @@ def store_nifti(source: Path, name: str, place: Workplace) -> Volume:
     """
     with _opened(source, name) as file, place.writing(name, ".nii") as stored:
         block = _read(file, LONGEST)
-        header = check_header(block, name, place.limits)
+        with strangers_file(name, "NIfTI"):
+            header = check_header(block, name, place.limits)
         stored.write(header.clean)
         tally = ValueTally(header.dtype, *header.scaling)
         for data in _voxels(file, block, header, name):

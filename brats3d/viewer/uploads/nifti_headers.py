@@ -147,7 +147,7 @@ def _shape(header: nib.Nifti1Header, name: str, limits: Limits) -> tuple[tuple[i
 def _dtype(header: nib.Nifti1Header, name: str) -> np.dtype[np.generic]:
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         dtype = np.dtype("V")
     if dtype.kind not in _KINDS or not 0 < dtype.itemsize <= _WIDEST:
         raise _absurd(

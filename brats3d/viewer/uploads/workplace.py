@@ -123,6 +123,8 @@ class Workplace:
         try:
             yield
         except OSError as error:
+            if error.errno is None:
+                raise  # of a parser, not of the disk
             self.check()
             raise cannot_store(name, error) from None
 
