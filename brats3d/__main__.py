@@ -19,7 +19,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "adapt": "a run for another data set, by adversarial training without its labels",
         "predict": "label maps from one run, or from several averaged",
         "evaluate": "score label maps of any tool against references",
-        "report": "figures of a run, and their numbers",
+        "report": "a page with scores, figures and cases of a run, or of several compared",
         "app": "a web page that segments what is dropped on it, and shows it",
         "extract": "features of regions (shape, place, intensities, texture) as a table",
         "ensemble": "fuse predictions of any tools: vote, STAPLE, or mean",

@@ -396,6 +396,8 @@ class FitConfig:
     nothing else is set."""
     init_frozen: bool = False
     """With `init`: leave the encoder as it is, so that the decoder alone learns."""
+    report: bool = True
+    """Write the report of the run at its end; it predicts up to three held-out cases again to show them."""
     data: DataConfig = field(default_factory=DataConfig)
     """Cases and labels."""
     split: SplitConfig = field(default_factory=SplitConfig)

@@ -27,10 +27,10 @@ from brats3d.workflows.beginning import Beginning, begin
 from brats3d.workflows.classify import HeldOutCase, judge_held_out, write_gate
 from brats3d.workflows.common_ground import common_ground
 from brats3d.workflows.held_out import HeldOutScores, score_cases
+from brats3d.workflows.report_at_end import report_at_end
 from brats3d.workflows.runs import RunFolder, invite_no_more
 from brats3d.workflows.segmentation import CaseSegmentation
 from brats3d.workflows.training_cases import PARTS, TrainingCases, choose_cases
-from brats3d.workflows.training_curves import draw_training_curves
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +143,7 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
     write_json(run.metrics_json, summary)
-    draw_training_curves(run.path)
+    report_at_end(run.path, config)
     return FitResult(run.path, scored.rows, summary, text=text, before=before.rows)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-FIGURES = "figures"
+REPORT = "report"
 """Folder in a run."""
 
 
@@ -25,6 +25,6 @@ def draw_training_curves(run: Path) -> None:
         from brats3d.reporting import draw_curves, read_training_log
 
         drawing = draw_curves(read_training_log(log_folder(run)), f"Training of {run.name}")
-        drawing.save(run / FIGURES)
+        drawing.save(run / REPORT)
     except Exception:
         logger.warning("the curves of the training have not been drawn", exc_info=True)

@@ -100,6 +100,7 @@ def shrunk(recipe: str, folder: Path) -> FitConfig:
         recipe,
         name=Path(recipe).stem,
         folder=folder,
+        report=False,
         data__workers=0,
         data__phantoms={"cases": 5, "size": [32, 32, 32], "seed": 1},
         split__val=1,

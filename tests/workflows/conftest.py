@@ -48,6 +48,7 @@ def fit_config(phantom_set: Path, tmp_path_factory: pytest.TempPathFactory) -> M
             "trainer__check_val_every_n_epoch": 1,
             "trainer__accelerator": "cpu",
             "trainer__precision": "32-true",
+            "report": False,  # it takes longer than the training
             **overrides,
         }
         return load_config(None, **chosen)

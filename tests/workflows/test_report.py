@@ -27,7 +27,9 @@ from brats3d.workflows.training_curves import draw_training_curves
 
 MakeConfig = Callable[..., FitConfig]
 FORMS = ("png", "svg", "csv")
-OF_ALL = ("curves", "dice", "confusion")
+OF_SCORES = ("dice", "distributions", "volumes", "lesions", "calibration")
+OF_ALL = ("curves", *OF_SCORES, "confusion")
+TABLES = {"index.json", "report.html", "metrics.csv", "metrics.json", "failures.csv"}
 
 
 def names(folder: Path) -> set[str]:
@@ -48,8 +50,8 @@ def held_out(trained: FitResult) -> str:
 def made(trained: FitResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a report of the one test case."""
     output = tmp_path_factory.mktemp("report") / "figures"
-    index = report(ReportConfig(run=str(trained.run), output=str(output), accelerator="cpu"))
-    assert index == output / "index.json"
+    page = report(ReportConfig(run=str(trained.run), output=str(output), accelerator="cpu"))
+    assert page == output / "report.html"
     return output
 
 
@@ -60,7 +62,7 @@ def copied_run(trained: FitResult, tmp_path: Path) -> Path:
 
 
 def test_a_training_leaves_its_curves(trained: FitResult, logged: Callable[..., dict[int, float]]) -> None:
-    figures = trained.run / "figures"
+    figures = trained.run / "report"
     assert names(figures) == files("curves")
     with (figures / "curves.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
@@ -85,7 +87,7 @@ def test_a_drawing_that_fails_is_told_and_does_no_harm(
 
 def test_figures_of_a_run(made: Path, held_out: str) -> None:
     of_case = [f"case-{held_out}-{kind}" for kind in ("overview", "planes")]
-    assert names(made) == files(*OF_ALL, *of_case) | {"index.json"}
+    assert names(made) == files(*OF_ALL, *of_case) | TABLES
     index = json.loads((made / "index.json").read_text())
     assert (index["run"], index["split"], index["cases"]) == ("trained", "test", [held_out])
     assert {figure["name"] for figure in index["figures"]} == {*OF_ALL, *of_case}
@@ -114,22 +116,22 @@ def test_the_prediction_is_that_of_predict(
 def test_a_report_is_not_replaced_unasked(copied_run: Path, made: Path, tmp_path: Path) -> None:
     # The curves that the training left are no report.
     assert main([str(copied_run), "--cases", "0"]) == 0
-    figures = copied_run / "figures"
-    assert names(figures) == files("curves", "dice") | {"index.json"}
+    figures = copied_run / "report"
+    assert names(figures) == files("curves", *OF_SCORES) | TABLES
     with pytest.raises(OutputError, match="a report already"):
         report(ReportConfig(run=str(copied_run), cases=("0",)))
     shutil.copytree(made, figures, dirs_exist_ok=True)
     (figures / "own.txt").write_text("mine")
     report(ReportConfig(run=str(copied_run), cases=("0",), overwrite=True))
     # Figures of the former report that are not in the new one go; what is not of a report stays.
-    assert names(figures) == files("curves", "dice") | {"index.json", "own.txt"}
+    assert names(figures) == files("curves", *OF_SCORES) | TABLES | {"own.txt"}
 
 
 def test_validation_cases_by_name(trained: FitResult, tmp_path: Path) -> None:
     (case_id,) = RunFolder(trained.run).split().val
     chosen = {"split": "val", "cases": (case_id,), "accelerator": "cpu"}
-    index = report(ReportConfig(run=str(trained.run), output=str(tmp_path / "f"), **chosen))
-    assert json.loads(index.read_text())["cases"] == [case_id]
+    page = report(ReportConfig(run=str(trained.run), output=str(tmp_path / "f"), **chosen))
+    assert json.loads((page.parent / "index.json").read_text())["cases"] == [case_id]
 
 
 @pytest.mark.parametrize(
@@ -170,18 +172,18 @@ def test_a_run_without_a_checkpoint_has_curves_at_least(
     copied_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(copied_run / "checkpoints")
-    before = names(copied_run / "figures")
+    before = names(copied_run / "report")
     assert main([str(copied_run), "--accelerator", "cpu"]) == 2
     assert "no checkpoint yet" in capsys.readouterr().err
-    assert names(copied_run / "figures") == before
+    assert names(copied_run / "report") == before
     assert main([str(copied_run), "--cases", "0"]) == 0
 
 
 def test_a_classifier_has_its_curves(copied_run: Path) -> None:
     config = copied_run / "config.yaml"
     config.write_text(config.read_text().replace("task: segment", "task: classify"))
-    report(ReportConfig(run=str(copied_run)))
-    assert names(copied_run / "figures") == files("curves", "dice") | {"index.json"}
+    page = report(ReportConfig(run=str(copied_run)))
+    assert "No image has been judged yet" in page.read_text(encoding="utf-8")
 
 
 def test_a_case_that_is_gone() -> None:
@@ -195,7 +197,7 @@ def test_what_fails_in_the_middle_leaves_nothing(
     def fail(*_: object) -> None:
         raise DataError("a file is gone")
 
-    monkeypatch.setattr("brats3d.workflows.report.reported_case", fail)
+    monkeypatch.setattr("brats3d.workflows.report_run.reported_case", fail)
     with pytest.raises(DataError):
         report(ReportConfig(run=str(trained.run), output=str(tmp_path / "a" / "b"), accelerator="cpu"))
     assert not list(tmp_path.iterdir())
@@ -207,9 +209,10 @@ def test_pictures_have_figures_too(fit_config: MakeConfig, tmp_path: Path) -> No
     plane = {"model__spatial_dims": 2, "patch__size": [16, 16], "preprocess__crop_to_brain": False}
     chosen = {"data__root": str(root), "data__modalities": ["xray"], "trainer__max_epochs": 1}
     result = fit(fit_config(tmp_path, "lungs", **plane, **chosen))
-    index = json.loads(report(ReportConfig(run=str(result.run), accelerator="cpu")).read_text())
+    folder = report(ReportConfig(run=str(result.run), accelerator="cpu")).parent
+    index = json.loads((folder / "index.json").read_text())
     (case_id,) = index["cases"]
-    with (result.run / "figures" / f"case-{case_id}-planes.csv").open(newline="") as lines:
+    with (folder / f"case-{case_id}-planes.csv").open(newline="") as lines:
         assert {row["plane"] for row in csv.DictReader(lines)} == {"axial"}
     captions = [figure["caption"] for figure in index["figures"] if figure["case_id"]]
     assert captions

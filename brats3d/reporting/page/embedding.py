@@ -1,4 +1,4 @@
-"""Figures within the text of a page: drawings as SVG that follows the colours of the page, else PNG."""
+"""Figures within the text of a page: drawings as SVG in the colours of the page, pictures as PNG or JPEG."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import base64
 import io
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from markupsafe import Markup
 from PIL import Image
 
+from brats3d.reporting.canvas import DOTS_PER_INCH, Drawing
 from brats3d.reporting.index import FigureEntry
 
-_MOST_SVG_BYTES = 250_000
-_MOST_PIXELS_ACROSS = 1100
-_COLOURS = 256
+_MOST_SVG_BYTES = 700_000
+_MOST_PNG_BYTES = 150_000
+_MOST_DOTS_ACROSS = 1200
+_JPEG_QUALITY = 90
+_PIXELS_PER_INCH = 96  # of a page
+_ON_PAPER = frozenset({"confusion"})
 _BACKGROUND = re.compile(r'(<g id="(?:figure|axes)_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)fill: #ffffff')
 _IDENTIFIER = re.compile(r'(\bid="|url\(#|href="#)')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -36,19 +41,23 @@ class Picture:
     themed: bool
 
 
-def figure_picture(entry: FigureEntry, *, svg: str, png: bytes, themed: bool) -> Picture:
-    """Make a figure part of a page.
+def place(drawing: Drawing, folder: Path) -> Picture:
+    """Write the files of a drawing, and make it part of a page.
 
-    Args:
-        entry: What it shows.
-        svg: Its drawing as text.
-        png: The same as pixels.
-        themed: Whether it is a drawing of lines and letters without ground of its own, which then appears
-            in the colours of the page; pictures of images stay as they are.
+    A drawing of lines and letters appears in the colours of the page; pictures of cases and cells of a matrix
+    stay as they are.
+
+    Raises:
+        OutputError: A file cannot be written.
     """
-    if themed and len(svg) <= _MOST_SVG_BYTES:
+    entry = drawing.save(folder)
+    svg = (folder / entry.files["svg"]).read_text(encoding="utf-8")
+    if drawing.case_id is None and drawing.kind not in _ON_PAPER and len(svg) <= _MOST_SVG_BYTES:
         return Picture(entry, inline_svg(svg, prefix=entry.name, text=entry.title), themed=True)
-    return Picture(entry, inline_png(png, text=f"{entry.title}. {entry.caption}"), themed=False)
+    png = (folder / entry.files["png"]).read_bytes()
+    dots = 1.0 if drawing.case_id is not None else DOTS_PER_INCH / _PIXELS_PER_INCH
+    text = f"{entry.title}. {entry.caption}"
+    return Picture(entry, inline_picture(png, text=text, dots_per_pixel=dots), themed=False)
 
 
 def inline_svg(svg: str, *, prefix: str, text: str) -> Markup:
@@ -66,16 +75,34 @@ def inline_svg(svg: str, *, prefix: str, text: str) -> Markup:
     return Markup(drawing.replace("<svg ", f'<svg class="drawing" role="img" aria-label="{label}" ', 1))
 
 
-def inline_png(png: bytes, *, text: str) -> Markup:
-    """Turn a picture into an element of a page, of at most 256 colours, no larger than a page shows it."""
+def inline_picture(png: bytes, *, text: str, dots_per_pixel: float = 1.0) -> Markup:
+    """Turn a picture into an element of a page, no larger than a page shows it.
+
+    Args:
+        png: The picture.
+        text: What it shows.
+        dots_per_pixel: Its dots for each pixel of the page.
+    """
     with Image.open(io.BytesIO(png)) as picture:
         shown = picture.convert("RGB")
-    if shown.width > _MOST_PIXELS_ACROSS:
-        height = round(shown.height * _MOST_PIXELS_ACROSS / shown.width)
-        shown = shown.resize((_MOST_PIXELS_ACROSS, height), Image.Resampling.LANCZOS)
-    packed = io.BytesIO()
-    shown.quantize(_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
-    data = base64.b64encode(packed.getvalue()).decode()
-    return Markup('<img src="data:image/png;base64,{}" width="{}" height="{}" alt="{}">').format(
-        data, shown.width, shown.height, text
+    if shown.width > _MOST_DOTS_ACROSS:
+        height = round(shown.height * _MOST_DOTS_ACROSS / shown.width)
+        shown = shown.resize((_MOST_DOTS_ACROSS, height), Image.Resampling.LANCZOS)
+    kind, data = _packed(shown)
+    return Markup('<img src="data:image/{};base64,{}" width="{}" height="{}" alt="{}">').format(
+        kind,
+        base64.b64encode(data).decode(),
+        round(shown.width / dots_per_pixel),
+        round(shown.height / dots_per_pixel),
+        text,
     )
+
+
+def _packed(picture: Image.Image) -> tuple[str, bytes]:
+    """PNG, or JPEG without loss of resolution in the colours where that is much smaller."""
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    picture.save(png, "PNG", optimize=True)
+    if png.tell() <= _MOST_PNG_BYTES:
+        return "png", png.getvalue()
+    picture.save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    return "jpeg", jpeg.getvalue()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from brats3d.reporting.page.content import Page
 from brats3d.reporting.page.numbers import FILTERS
 from brats3d.reporting.page.styles import style_sheet
 from brats3d.version import __version__
@@ -31,6 +34,14 @@ def render(template: str, **content: Any) -> str:
     """
     page = environment().get_template(template)
     return page.render(style=Markup(style_sheet()), version=__version__, **content)
+
+
+def render_report(page: Page) -> str:
+    """Lay a report out as one page."""
+    sorting = (Path(__file__).parent / "sorting.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(f"\n{sorting}\n".encode()).digest()).decode()
+    policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"
+    return render("report.html", page=page, sorting=Markup(sorting), policy=policy)
 
 
 @functools.cache

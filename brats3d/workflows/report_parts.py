@@ -1,0 +1,203 @@
+"""The parts of a page that show scores: figures, tables and what they mean."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from brats3d.reporting import draw_calibration, draw_dice, draw_distributions, draw_lesions, draw_volumes
+from brats3d.reporting.page import Cell, Column, Details, PageTable, Part, Tile, place
+from brats3d.reporting.page.lesions import all_details, count_table, wrong_table
+from brats3d.reporting.page.numbers import number, percent
+from brats3d.reporting.page.scores import (
+    case_table,
+    empty_table,
+    rule_details,
+    score_table,
+    statistics_table,
+)
+from brats3d.reporting.roc import draw_roc
+from brats3d.workflows.classify import GATE, ROC
+from brats3d.workflows.report_scores import Scores
+from brats3d.workflows.report_training import read_record
+from brats3d.workflows.runs import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def score_part(scores: Scores) -> Part:
+    """Table of all metrics with their definitions."""
+    if not scores.rows:
+        return Part("scores", "Scores", text=["No case has been scored.", *scores.notes])
+    rules = rule_details(scores.summary)
+    return Part(
+        "scores",
+        "Scores",
+        text=scores.notes,
+        tables=[score_table(scores.summary), empty_table(scores.summary)],
+        details=[
+            Details("All statistics", [statistics_table(scores.summary)]),
+            *([rules] if rules is not None else []),
+        ],
+        starts_page=True,
+    )
+
+
+def figure_parts(scores: Scores, folder: Path) -> list[Part]:
+    """How scores and volumes are spread over the cases.
+
+    Args:
+        scores: Scores.
+        folder: Where the files of the figures go.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    if not scores.rows:
+        return []
+    return [
+        Part(
+            "distributions",
+            "Distributions",
+            pictures=[place(draw(scores.rows), folder) for draw in (draw_dice, draw_distributions)],
+            details=[Details("Scores of each case", [case_table(scores.rows)])],
+            starts_page=True,
+        ),
+        Part("volumes", "Volumes", pictures=[place(draw_volumes(scores.rows), folder)]),
+    ]
+
+
+def lesion_parts(scores: Scores, folder: Path) -> list[Part]:
+    """Lesions that were missed and invented, and all of them; nothing where none are recorded."""
+    if not scores.lesions:
+        return []
+    wrong = wrong_table(scores.lesions)
+    return [
+        Part(
+            "lesions",
+            "Lesions",
+            text=() if wrong is not None else ("No lesion was missed or invented.",),
+            tables=[count_table(scores.lesions), *([wrong] if wrong is not None else [])],
+            pictures=[place(draw_lesions(scores.lesions), folder)],
+            details=[all_details(scores.lesions)],
+            starts_page=True,
+        )
+    ]
+
+
+def calibration_parts(scores: Scores, folder: Path) -> list[Part]:
+    """How far probabilities can be taken at their word; nothing where they are not known."""
+    if not scores.calibration:
+        return []
+    rows = [
+        [Cell(region), *(Cell(number(value, 4)) for value in (own.ece, own.ece_beyond_lowest, own.brier))]
+        for region, own in scores.calibration.items()
+    ]
+    columns = [
+        Column("Region", "text"),
+        Column("ECE"),
+        Column("ECE, lowest bin left out"),
+        Column("Brier score"),
+    ]
+    text = [
+        "Over all voxels of the brain and of the reference, of all cases together. The expected calibration "
+        "error (ECE) is the mean gap between what is predicted and what is so; most voxels are far from any "
+        "tumour and lie in the lowest bin, so that the second column leaves it out."
+    ]
+    table = PageTable("Calibration by region", columns, rows)
+    picture = place(draw_calibration(scores.calibration), folder)
+    return [Part("calibration", "Calibration", text=text, tables=[table], pictures=[picture])]
+
+
+def classifier_parts(run: RunFolder, folder: Path) -> tuple[list[Tile], list[Part]]:
+    """What a classifier tells apart, and what it misses; a sentence where it has not been judged yet."""
+    gate = read_record(run.path / GATE)
+    judged = {name: gate[name] for name in ("val", "test") if isinstance(gate.get(name), Mapping)}
+    if not judged:
+        return [], [Part("scores", "Scores", text=["No image has been judged yet."])]
+    name, report = list(judged.items())[-1]
+    images = gate.get("images", "images")
+    tiles = [
+        Tile("ROC AUC", number(report.get("auc")), f"{report.get('images', 0)} {images} of {name}"),
+        Tile("Sensitivity", number(report.get("sensitivity")), f"wanted: {gate.get('wanted_sensitivity')}"),
+        Tile("Specificity", number(report.get("specificity"))),
+        Tile("Skipped", percent(report.get("skipped_share")), f"{images} below the threshold"),
+    ]
+    text = [
+        f"The classifier tells {images} with tumour from those without. Those with a confidence below "
+        f"{number(gate.get('threshold'), 4)} count as without; the threshold was chosen on the validation "
+        f"cases for a sensitivity of {gate.get('wanted_sensitivity')}."
+    ]
+    tables = [_classifier_table(judged, images), *(_confusion(part, own) for part, own in judged.items())]
+    chosen = {part: (own["sensitivity"], own["specificity"]) for part, own in judged.items()}
+    curves = {part: curve for part, curve in roc_points(run).items() if part in judged}
+    pictures = [place(draw_roc(curves, chosen), folder)] if curves else []
+    return tiles, [
+        Part("scores", "Scores", text=text, tables=tables, pictures=pictures),
+        Part("missed", "Missed", **_missed(judged)),
+    ]
+
+
+def _classifier_table(judged: Mapping[str, Mapping[str, Any]], images: str) -> PageTable:
+    shares = ("auc", "accuracy", "sensitivity", "specificity", "skipped_share")
+    rows = [
+        [
+            Cell(name),
+            Cell(str(report.get("cases"))),
+            Cell(str(report.get("images"))),
+            *(Cell(number(report.get(share))) for share in shares),
+        ]
+        for name, report in judged.items()
+    ]
+    titles = ("cases", images, "ROC AUC", "accuracy", "sensitivity", "specificity", "share skipped")
+    return PageTable("Scores of the classifier", [Column("Part", "text"), *map(Column, titles)], rows)
+
+
+def _confusion(part: str, report: Mapping[str, Any]) -> PageTable:
+    counts = [
+        ("with tumour", "true_positives", "false_negatives"),
+        ("without tumour", "false_positives", "true_negatives"),
+    ]
+    return PageTable(
+        f"Confusion matrix of {part}",
+        [Column("Truth", "text"), Column("judged with"), Column("judged without")],
+        [
+            [Cell(truth), Cell(str(report.get(one))), Cell(str(report.get(other)))]
+            for truth, one, other in counts
+        ],
+    )
+
+
+def _missed(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    missed = [(part, one) for part, report in judged.items() for one in report.get("missed", [])]
+    if not missed:
+        return {"text": ["No image with tumour was missed."]}
+    rows = [
+        [
+            Cell(str(one.get("case_id"))),
+            Cell(part),
+            Cell("" if one.get("slice") is None else str(one["slice"])),
+            Cell(number(one.get("confidence"), 4)),
+        ]
+        for part, one in missed
+    ]
+    columns = [Column("Case", "text"), Column("Part", "text"), Column("Slice"), Column("Confidence")]
+    caption = f"{len(missed)} images with tumour that were missed"
+    return {"tables": [PageTable(caption, columns, rows, frozenset(range(len(rows))), sortable=True)]}
+
+
+def roc_points(run: RunFolder) -> dict[str, tuple[list[float], list[float]]]:
+    """Part of the split to sensitivities and specificities, as the training recorded them."""
+    points: dict[str, tuple[list[float], list[float]]] = {}
+    path = run.path / ROC
+    if not path.is_file():
+        return points
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            sensitivity, specificity = points.setdefault(row["split"], ([], []))
+            sensitivity.append(float(row["sensitivity"]))
+            specificity.append(float(row["specificity"]))
+    return points
