@@ -15,11 +15,12 @@ from brats3d.metrics.paired_tables import pair_tables
 from brats3d.metrics.ranking import score_difference
 from brats3d.reporting.canvas import Drawing, new_figure, styled
 from brats3d.reporting.metric_titles import is_share, metric_title
-from brats3d.reporting.number_texts import MINUS, p_value, signed
 from brats3d.reporting.palette import MODELS, NEITHER
 from brats3d.reporting.table import Table
+from brats3d.reporting.texts import MINUS, p_value, shortened, signed
 
 KIND = "paired"
+_LETTERS = 16
 _SCORES_IN, _DIFFERENCES_IN = 2.5, 1.9
 
 
@@ -124,14 +125,10 @@ def _lines(axes: Axes, values: NDArray[np.float64], models: Sequence[str], *, hi
                 [place - 0.14, place + 0.14], [np.median(own)] * 2, color="black", linewidth=2.0, zorder=4
             )
     letters = [chr(ord("A") + place) for place in places]
-    names = [f"{letter}\n{_shortened(model)}" for letter, model in zip(letters, models, strict=True)]
+    names = [f"{letter}\n{shortened(model, _LETTERS)}" for letter, model in zip(letters, models, strict=True)]
     axes.set_xticks(places, names, fontsize="small")
     axes.set_xlim(-0.4, len(models) - 0.6)
     axes.grid(axis="y", alpha=0.3, linewidth=0.6)
-
-
-def _shortened(name: str, letters: int = 16) -> str:
-    return name if len(name) <= letters else f"{name[: letters // 2 - 1]}…{name[-letters // 2 :]}"
 
 
 def _differences(

@@ -8,12 +8,13 @@ from matplotlib.patches import Patch
 from brats3d.metrics import Comparison
 from brats3d.reporting.canvas import Drawing, new_figure, styled
 from brats3d.reporting.metric_titles import metric_title
-from brats3d.reporting.number_texts import p_value
 from brats3d.reporting.palette import MODELS, NEITHER
 from brats3d.reporting.table import Table
+from brats3d.reporting.texts import p_value, shortened
 
 WINS_KIND, RANKS_KIND = "wins", "ranks"
 _BAR_IN = 0.3
+_LETTERS = 28
 
 
 @styled
@@ -40,7 +41,7 @@ def draw_wins(comparison: Comparison) -> Drawing:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of the cases")
     axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
-    names = (f"{first} better", "equal", f"{second} better")
+    names = (f"{shortened(first, _LETTERS)} better", "equal", f"{shortened(second, _LETTERS)} better")
     handles = [
         Patch(facecolor=colour, edgecolor="black", linewidth=0.4, label=name)
         for colour, name in zip(_colours(), names, strict=True)
@@ -90,13 +91,13 @@ def draw_ranks(comparison: Comparison) -> Drawing:
         axes.scatter([own.mean_rank], [place], s=46, color=colour, edgecolor="black", linewidth=0.6, zorder=3)
         place_of_text = (own.mean_rank, place)
         axes.annotate(f"{own.mean_rank:.2f}", place_of_text, (7, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(ranking)), [own.model for own in ranking])
+    axes.set_yticks(range(len(ranking)), [shortened(own.model, _LETTERS) for own in ranking])
     axes.invert_yaxis()
     axes.margins(y=0.3 if len(ranking) < 4 else 0.1)
     axes.set_xlim(1, len(ranking) + 0.25)
     axes.locator_params(axis="x", nbins=6)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("mean rank over cases, regions and metrics (1 is best)")
+    axes.set_xlabel("mean rank (1 is best)")
     axes.grid(axis="x", alpha=0.3, linewidth=0.6)
     by_pair = {frozenset((own.first, own.second)): own for own in comparison.rank_differences}
     best = ranking[0].model

@@ -12,9 +12,9 @@ from brats3d.metrics import BlandAltman, RegionRow, bland_altman
 from brats3d.metrics.bland_altman import Estimate
 from brats3d.metrics.empty_policy import PREDICTION_MISSING
 from brats3d.reporting.canvas import Drawing, new_figure, styled
-from brats3d.reporting.number_texts import MINUS, signed
 from brats3d.reporting.palette import region_colours
 from brats3d.reporting.table import Table
+from brats3d.reporting.texts import MINUS, signed
 
 KIND = "volumes"
 _ROW_IN = 2.35

@@ -1,4 +1,4 @@
-"""Numbers as the figures write them."""
+"""Numbers and names as the figures write them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return "p not defined"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def shortened(name: str, letters: int) -> str:
+    """Leave out the middle of a long name."""
+    return name if len(name) <= letters else f"{name[: letters // 2 - 1]}…{name[-letters // 2 :]}"
