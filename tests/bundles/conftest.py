@@ -96,6 +96,7 @@ def run_of(labelled_set: Path, common: Path) -> Callable[[str], Path]:
             "trainer__max_epochs": 1,
             "trainer__accelerator": "cpu",
             "trainer__precision": "32-true",
+            "report": False,
             **KINDS[kind],
         }
         fit(load_config(None, **settings))

@@ -52,6 +52,7 @@ def config(folder: Path, name: str, **overrides: Any) -> FitConfig:
         "trainer__log_every_n_steps": 1,
         "trainer__accelerator": "cpu",
         "trainer__precision": "32-true",
+        "report": False,
         **overrides,
     }
     return load_config(None, **chosen)

@@ -21,6 +21,7 @@ from brats3d.training.checkpoints import read_checkpoint
 
 PATIENCE_S = 300
 TRAINING = {
+    "report": False,
     "data": {"root": "data", "workers": 0},
     "split": {"val": 1, "test": 1},
     "patch": {"size": [16, 16, 16], "batch_size": 1, "per_epoch": 8},

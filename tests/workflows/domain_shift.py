@@ -68,6 +68,7 @@ def source_run(folder: Path, seed: int) -> Path:
             "trainer": {"max_epochs": 18, "check_val_every_n_epoch": 6, "accelerator": "cpu"},
         }
         chosen = {f"{part}__{key}": value for part, own in settings.items() for key, value in own.items()}
+        chosen["report"] = False
         runs = str(folder / "runs")
         fit(load_config(None, name=name, folder=runs, seed=seed, data__root=str(folder / "source"), **chosen))
     return folder / "runs" / name
@@ -112,6 +113,7 @@ def fine_tuned_run(folder: Path, source: Path, adapted: Path, seed: int) -> Path
         split__csv=str(table),
         trainer__max_epochs=3,
         trainer__accelerator="cpu",
+        report=False,
     )
     return fit(config).run
 

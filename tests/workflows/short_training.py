@@ -41,6 +41,7 @@ _SETTINGS: Mapping[str, Any] = {
     "trainer__accelerator": "cpu",
     "trainer__max_epochs": 6,
     "trainer__check_val_every_n_epoch": 6,
+    "report": False,
 }
 
 

@@ -90,6 +90,7 @@ def test_it_is_a_run_like_any_other(adapted: AdaptResult, target_set: Path, tmp_
         split__test=0,
         trainer__max_epochs=1,
         trainer__accelerator="cpu",
+        report=False,
     )
     assert fit(tuning).before == ()
 

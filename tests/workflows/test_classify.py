@@ -396,6 +396,7 @@ def test_recipes_of_gates_train(
         split__test=1,
         trainer__max_epochs=1,
         trainer__accelerator="cpu",
+        report=False,
     )
     result = fit(config)
     assert load_config(result.run / "config.yaml") == config

@@ -174,7 +174,7 @@ class TestObjectServer:
         words += ["--split.val", "0", "--split.test", "1"]
         words += ["--patch.size", "16,16,16", "--patch.per_epoch", "4"]
         words += ["--model.params", "{filters: [4, 8]}"]
-        words += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
+        words += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--report", "false"]
         assert main(["fit", *words]) == 0, capsys.readouterr().err
         assert f"root: {bucket}" in (tmp_path / "runs" / "run" / "config.yaml").read_text()
         assert len(fetched) == len(set(fetched)) == 2 * 5
