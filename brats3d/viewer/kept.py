@@ -72,7 +72,7 @@ class KeptProbabilities:
 def _box_above(peaks: tuple[NDArray[np.float32], ...], threshold: float) -> Box:
     spans = []
     for along in peaks:
-        reached = np.flatnonzero(along >= threshold if threshold > 0 else along > 0)
+        reached = np.flatnonzero((along >= threshold) & (along > 0))
         spans.append(slice(int(reached[0]), int(reached[-1]) + 1) if reached.size else slice(0, 0))
     x, y, z = spans
     return x, y, z

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from brats3d.cases import Case
 from brats3d.errors import ConfigError, closest_first
 from brats3d.imaging import PIXEL, Geometry
 from brats3d.labels import LabelConvention
+from brats3d.postprocessing.postprocessing import DEFAULT_THRESHOLD
 from brats3d.viewer.files_on_demand import FilesOnDemand
 from brats3d.viewer.kept import Box, KeptProbabilities
 from brats3d.viewer.offered_model import OfferedModel
@@ -122,7 +122,7 @@ class Outcome:
 @lru_cache(maxsize=8)
 def _classes_at(outcome: Outcome, thresholds: Thresholds) -> tuple[Box, NDArray[np.uint8]]:
     chosen = dict(thresholds)
-    box, probabilities = outcome.probabilities.above(min(chosen.values(), default=math.ulp(0.0)))
+    box, probabilities = outcome.probabilities.above(min(chosen.values(), default=DEFAULT_THRESHOLD))
     volume_ml = outcome.geometry.voxel_volume_ml
     classes = outcome.model.rules.classes(np.asarray(probabilities), chosen, volume_ml)
     classes.setflags(write=False)
