@@ -3,9 +3,10 @@
 import { byId } from "./dom.js";
 import { session } from "./session.js";
 import { stage } from "./stage.js";
-import { axisOf, setView, toggleOverlay, toggleSide } from "./view_bar.js";
+import { axisOf, setView, toggleOverlay, toggleSide, zoom } from "./view_bar.js";
 
 const VIEWS = { 1: "axial", 2: "coronal", 3: "sagittal", 4: "all", 5: "3d" };
+const ZOOMS = { "+": 1.25, "=": 1.25, "-": 0.8, 0: 0 };
 const LEAP = 10;
 const DEGREES = 5;
 
@@ -37,6 +38,7 @@ function act({ key, target }) {
   if (key === "o" || key === "O") return toggleOverlay() ?? true;
   if (key === "s" || key === "S") return toggleSide() ?? true;
   if (VIEWS[key]) return setView(VIEWS[key]) ?? true;
+  if (key in ZOOMS) return zoom(ZOOMS[key]) ?? true;
   if (target instanceof HTMLInputElement && target.type !== "checkbox") return false;
   return move(key);
 }

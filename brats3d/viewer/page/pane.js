@@ -5,6 +5,10 @@ import { make } from "./dom.js";
 
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
 const NEARER = 1.2; // How much larger the 3-D view is than NiiVue has it.
+const CROSS_WIDTH = 0.0035; // Of the width of the image.
+const CROSS_GAP = 14; // Of the width of its lines.
+const LEAST = 16; // Pixels.
+const LARGEST = 10;
 const GREY = [0.62, 0.66, 0.7, 1];
 
 export class Pane {
@@ -40,19 +44,20 @@ export class Pane {
       dragAndDropEnabled: false,
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.35, 0.78, 0.95, 0.75],
-      crosshairWidth: 0.7,
-      crosshairGap: 8,
+      crosshairWidthUnit: "mm",
+      crosshairGap: CROSS_GAP,
       fontColor: GREY,
       fontMinPx: 11,
       multiplanarPadPixels: 6,
       dragMode: DRAG_MODE.windowing,
       isRadiologicalConvention: true,
       isNearestInterpolation: false,
-      yoke3Dto2DZoom: true,
       smoothDrawing: 1,
     });
     this.nv.onLocationChange = (data) => this.located(this, data);
     this.nv.sync = () => this.moved(this); // NiiVue calls it after every drawing.
+    const draw = this.nv.drawScene.bind(this.nv);
+    this.nv.drawScene = () => (this.visible ? draw() : undefined);
     await this.nv.attachToCanvas(this.canvas, true);
     this.nv.scene.volScaleMultiplier = NEARER;
     this.nv.drawOpacity = 1; // The table of colours has the opacities.
@@ -75,6 +80,7 @@ export class Pane {
       this.image = image;
       nv.volumes = [image];
       nv.setVolume(image, 0);
+      this.#drawCross();
       if (first) nv.createOnLocationChange();
     } else {
       nv.refreshColormaps();
@@ -124,7 +130,13 @@ export class Pane {
     scene.renderAzimuth = nv.scene.renderAzimuth;
     scene.renderElevation = nv.scene.renderElevation;
     scene.volScaleMultiplier = nv.scene.volScaleMultiplier;
+    this.#drawCross();
     this.nv.drawScene();
+  }
+
+  /** NiiVue cannot draw without room; it draws when it gets some. */
+  get visible() {
+    return this.canvas.offsetWidth > LEAST && this.canvas.width > LEAST;
   }
 
   /** @param {number[]} place - millimetres */
@@ -136,6 +148,31 @@ export class Pane {
   /** @param {number[]} steps - voxels along right, anterior and superior */
   step(steps) {
     this.nv.moveCrosshairInVox(...steps);
+  }
+
+  /** Enlarge around the cross, or what is turned in 3-D; 0 shows the whole image. */
+  zoom(factor) {
+    const { scene } = this.nv;
+    if (this.nv.opts.sliceType === VIEWS["3d"]) {
+      scene.volScaleMultiplier = factor ? scene.volScaleMultiplier * factor : NEARER;
+      this.redraw();
+      return;
+    }
+    const [x, y, z, before] = scene.pan2Dxyzmm;
+    const after = Math.min(LARGEST, Math.max(1, before * factor));
+    const place = this.nv.frac2mm(scene.crosshairPos);
+    const moved = [x, y, z].map((pan, axis) => pan + (before - after) * place[axis]);
+    scene.pan2Dxyzmm = after === 1 ? [0, 0, 0, 1] : [...moved, after];
+    this.#drawCross();
+    this.redraw();
+  }
+
+  /** The cross is as thin however large the image is shown. */
+  #drawCross() {
+    const { opts, scene, crosshairs3D } = this.nv;
+    const width = (this.image.dimsRAS[1] * this.image.pixDimsRAS[1]) / scene.pan2Dxyzmm[3];
+    opts.crosshairWidth = CROSS_WIDTH * width;
+    if (crosshairs3D) crosshairs3D.mm[0] = NaN; // NiiVue makes it again.
   }
 
   turn(azimuth, elevation) {
@@ -159,6 +196,7 @@ export class Pane {
     if (!this.image) return;
     [this.image, this.labels] = [null, null];
     this.element.dataset.drawn = "false";
+    Object.assign(this.nv.scene, { crosshairPos: [0.5, 0.5, 0.5], pan2Dxyzmm: [0, 0, 0, 1], volScaleMultiplier: NEARER });
     this.nv.closeDrawing();
     this.nv.volumes = [];
     this.nv.overlays = [];

@@ -17,6 +17,7 @@ export function startViewBar() {
     stage.draw();
   });
   for (const button of byId("planes").children) button.addEventListener("click", () => setView(button.dataset.view));
+  for (const button of byId("zoom").children) button.addEventListener("click", () => zoom(Number(button.dataset.factor)));
   byId("overlay-toggle").addEventListener("click", toggleOverlay);
   byId("side-toggle").addEventListener("click", toggleSide);
   byId("convention").addEventListener("click", toggleConvention);
@@ -45,6 +46,11 @@ export function toggleSide() {
   stage.side = !stage.side;
   stage.offerOverlays();
   stage.draw();
+}
+
+/** @param {number} factor - 0 for the whole image */
+export function zoom(factor) {
+  stage.leading?.zoom(factor);
 }
 
 function toggleConvention() {
@@ -77,8 +83,8 @@ function showArrangement() {
   byId("convention").hidden = stage.flat;
   byId("convention").setAttribute("aria-pressed", stage.radiological);
   byId("convention").textContent = stage.radiological
-    ? "Radiological: the patient's right is on the left"
-    : "Neurological: the patient's right is on the right";
+    ? "Radiological: right is on the left"
+    : "Neurological: right is on the right";
   showSlice();
 }
 
