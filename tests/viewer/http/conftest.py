@@ -113,7 +113,7 @@ def nifti(voxels: np.ndarray) -> bytes:
     packed = io.BytesIO()
     holder = nibabel.FileHolder(fileobj=packed)
     image.to_file_map({"header": holder, "image": holder})
-    return gzip.compress(packed.getvalue())
+    return gzip.compress(packed.getvalue(), mtime=0)
 
 
 def volume(modality: str, shape: tuple[int, int, int] = SHAPE) -> bytes:
@@ -168,10 +168,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield started
 
 
-@pytest.fixture
-def run_server(tmp_path: Path) -> Callable[..., object]:
+@pytest.fixture(scope="module")
+def run_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., object]:
     """Runs a server of one's own."""
-    return lambda **settings: running(tmp_path, **settings)
+    return lambda **settings: running(tmp_path_factory.mktemp("own"), **settings)
 
 
 @pytest.fixture
