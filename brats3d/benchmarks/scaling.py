@@ -77,6 +77,7 @@ def _training(recipe: FitConfig, folder: Path, name: str, processes: int) -> Fit
             root=str(folder / "cases"), modalities=recipe.data.modalities, workers=recipe.data.workers
         ),
         split=SplitConfig(val=0, test=0),
+        report=False,
         patch=replace(recipe.patch, per_epoch=_STEPS * recipe.patch.batch_size * processes),
         trainer=replace(
             recipe.trainer, max_epochs=1, max_minutes=None, devices=processes, enable_progress_bar=False

@@ -32,6 +32,7 @@ PAGE_COLOURS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "accent": (BLUE, SKY_BLUE),
         "alert": ("#A84300", "#F2935A"),
         "alert-ground": ("#FDF1E8", "#33241A"),
+        "shade": ("#E9ECEF", "#36404B"),
         "picture-ground": ("#FFFFFF", "#FFFFFF"),
     }
 )

@@ -88,6 +88,7 @@ def shortened(config: FitConfig, cases: str, folder: str) -> FitConfig:
             workers=config.data.workers,
         ),
         split=SplitConfig(val=share(config.split.val), test=share(config.split.test)),
+        report=False,
         patch=replace(config.patch, per_epoch=_STEPS * config.patch.batch_size),
         trainer=replace(
             config.trainer,

@@ -21,6 +21,8 @@ _JPEG_QUALITY = 90
 _PIXELS_PER_INCH = 96  # of a page
 _ON_PAPER = frozenset({"confusion"})
 _BACKGROUND = re.compile(r'(<g id="(?:figure|axes)_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)fill: #ffffff')
+_GREY = re.compile(r"\b(fill|stroke): #([0-9a-f]{2})\2\2")
+_PALE, _DARK = 0xD0, 0x40
 _IDENTIFIER = re.compile(r'(\bid="|url\(#|href="#)')
 _PROLOGUE = re.compile(r"^.*?(?=<svg )", re.DOTALL)
 _RULES = re.compile(r"<style[^>]*>.*?</style>|<metadata>.*?</metadata>", re.DOTALL)
@@ -63,16 +65,30 @@ def place(drawing: Drawing, folder: Path) -> Picture:
 def inline_svg(svg: str, *, prefix: str, text: str) -> Markup:
     """Turn a drawing of matplotlib into an element of a page.
 
-    Black becomes the colour of the text around, the white ground goes, and names get a prefix, since those
-    of all drawings of a page would be the same.
+    Black, white and pale greys become colours of the page, the ground goes, and names get a prefix, since
+    those of all drawings of a page would be the same.
     """
     own = re.sub(r"[^A-Za-z0-9]+", "-", prefix)
     drawing = _RULES.sub("", _PROLOGUE.sub("", svg, count=1))
     drawing = _BACKGROUND.sub(r"\1fill: none", drawing)
-    drawing = drawing.replace("stroke: #000000", "stroke: currentColor")
+    drawing = _GREY.sub(_grey_of_page, drawing)
     drawing = _IDENTIFIER.sub(rf"\g<1>{own}-", drawing)
     label = Markup.escape(text)
     return Markup(drawing.replace("<svg ", f'<svg class="drawing" role="img" aria-label="{label}" ', 1))
+
+
+def _grey_of_page(found: re.Match[str]) -> str:
+    """Colour of the page for a grey of a drawing; middle greys can be seen on any."""
+    level = int(found[2], 16)
+    if level == 0xFF:
+        colour = "var(--paper)"
+    elif level >= _PALE:
+        colour = "var(--shade)"
+    elif level <= _DARK:
+        colour = "currentColor"
+    else:
+        return found[0]
+    return f"{found[1]}: {colour}"
 
 
 def inline_picture(png: bytes, *, text: str, dots_per_pixel: float = 1.0) -> Markup:
