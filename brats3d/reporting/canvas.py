@@ -21,6 +21,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 DOTS_PER_INCH = 150
+MANY_POINTS = 300
+"""More points than these are one picture in an SVG file, which grows too large otherwise."""
 _STYLE = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib
     "font.size": 9.0,

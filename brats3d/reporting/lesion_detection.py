@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator
 
 from brats3d.metrics import LesionRow
 from brats3d.metrics.lesions import DROPPED, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
-from brats3d.reporting.canvas import Drawing, new_figure, styled
+from brats3d.reporting.canvas import MANY_POINTS, Drawing, new_figure, styled
 from brats3d.reporting.palette import FALSE_NEGATIVE as MISSED_COLOUR
 from brats3d.reporting.palette import FALSE_POSITIVE as INVENTED_COLOUR
 from brats3d.reporting.palette import TRUE_POSITIVE as FOUND_COLOUR
@@ -113,6 +113,7 @@ def _sizes(axes: Axes, lesions: Sequence[LesionRow], *, is_first: bool) -> None:
             edgecolor="none" if kind == DROPPED else "black",
             linewidth=0.5,
             zorder=1 if kind == DROPPED else 3,
+            rasterized=len(points) > MANY_POINTS,
         )
     if has_volumes:
         _in_decades(axes, [_size(row) for row in lesions if _size(row) > 0])
@@ -150,6 +151,6 @@ def _numbers(axes: Axes, lesions: Sequence[LesionRow], *, is_first: bool) -> Non
     axes.set_yticks(places, [KIND_NAMES[kind] for kind in _COUNTED] if is_first else [])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.15 * max([*counts, 1]))
+    axes.set_xlim(0, 1.25 * max([*counts, 1]))
     axes.locator_params(axis="x", nbins=4, integer=True)
     axes.set_xlabel("lesions")

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from brats3d.metrics import Comparison, RegionRow
 from brats3d.metrics.comparison import ScoreDifference
 from brats3d.metrics.paired_tables import pair_tables
-from brats3d.metrics.ranking import score_difference
-from brats3d.reporting.canvas import Drawing, new_figure, styled
+from brats3d.metrics.ranking import TIE, score_difference
+from brats3d.reporting.canvas import MANY_POINTS, Drawing, new_figure, styled
 from brats3d.reporting.metric_titles import is_share, metric_title
 from brats3d.reporting.palette import MODELS, NEITHER
 from brats3d.reporting.table import Table
@@ -104,21 +105,30 @@ def _caption(models: Sequence[str], metric: str) -> str:
 def _lines(axes: Axes, values: NDArray[np.float64], models: Sequence[str], *, higher_is_better: bool) -> None:
     """Draw scores ``(models, cases)``."""
     finite = values[:, np.isfinite(values).all(axis=0)]
-    places = range(len(models))
-    for case in finite.T:
-        colour = NEITHER
-        if len(models) == 2 and case[0] != case[1]:
-            colour = MODELS[int((case[1] > case[0]) == higher_is_better)]
-        axes.plot(places, case, color=colour, linewidth=0.8, alpha=0.75, zorder=2)
+    places = np.arange(len(models))
+    lines = [np.stack([places, case], axis=1) for case in finite.T]
+    colours = [_colour(case, higher_is_better=higher_is_better) for case in finite.T]
+    is_picture = finite.shape[1] > MANY_POINTS
+    axes.add_collection(
+        LineCollection(
+            lines,
+            colors=colours,
+            linewidths=0.4 if is_picture else 0.8,
+            alpha=0.3 if is_picture else 0.75,
+            zorder=2,
+            rasterized=is_picture,
+        )
+    )
     for place, own in zip(places, finite, strict=True):
         axes.scatter(
             [place] * len(own),
             own,
-            s=16,
+            s=5 if is_picture else 16,
             color=MODELS[place % len(MODELS)],
             edgecolor="black",
             linewidth=0.4,
             zorder=3,
+            rasterized=is_picture,
         )
         if len(own):
             axes.plot(
@@ -129,6 +139,13 @@ def _lines(axes: Axes, values: NDArray[np.float64], models: Sequence[str], *, hi
     axes.set_xticks(places, names, fontsize="small")
     axes.set_xlim(-0.4, len(models) - 0.6)
     axes.grid(axis="y", alpha=0.3, linewidth=0.6)
+
+
+def _colour(scores: NDArray[np.float64], *, higher_is_better: bool) -> str:
+    """Colour of the better of two models, grey for equal ones and for more than two."""
+    if len(scores) != 2 or abs(scores[1] - scores[0]) <= TIE:
+        return NEITHER
+    return MODELS[int((scores[1] > scores[0]) == higher_is_better)]
 
 
 def _differences(
@@ -142,8 +159,11 @@ def _differences(
         for value, better in zip(ordered.tolist(), second_better.tolist(), strict=True)
     ]
     places = np.arange(1, len(ordered) + 1)
-    axes.vlines(places, 0, ordered, color=colours, linewidth=min(6.0, 60 / max(len(ordered), 1)))
-    axes.scatter(places, ordered, s=12, color=colours, edgecolor="black", linewidth=0.3, zorder=3)
+    is_picture = len(ordered) > MANY_POINTS
+    width = min(6.0, max(60 / max(len(ordered), 1), 0.3))
+    axes.vlines(places, 0, ordered, color=colours, linewidth=width, rasterized=is_picture)
+    if not is_picture:
+        axes.scatter(places, ordered, s=12, color=colours, edgecolor="black", linewidth=0.3, zorder=3)
     axes.axhline(0, color="black", linewidth=0.8)
     mean = found.difference
     if math.isfinite(mean.mean):
@@ -152,6 +172,7 @@ def _differences(
         axes.axhspan(mean.ci95_low, mean.ci95_high, color="0.5", alpha=0.2, linewidth=0)
     axes.set_title(f"mean {signed(mean.mean)}, {p_value(found.p_holm)}", loc="left", fontsize="small")
     axes.set_xticks([])
+    axes.set_xlim(0.2, max(len(ordered), 1) + 0.8)
     axes.set_xlabel(f"cases, n = {len(ordered)}", fontsize="small")
     axes.spines["bottom"].set_visible(False)
     axes.grid(axis="y", alpha=0.3, linewidth=0.6)

@@ -40,7 +40,7 @@ def draw_wins(comparison: Comparison) -> Drawing:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of the cases")
-    axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
+    axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":", zorder=0)
     names = (f"{shortened(first, _LETTERS)} better", "equal", f"{shortened(second, _LETTERS)} better")
     handles = [
         Patch(facecolor=colour, edgecolor="black", linewidth=0.4, label=name)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from brats3d.metrics import Statistics, describe
+from brats3d.reporting.canvas import MANY_POINTS
 from brats3d.reporting.metric_titles import is_count, is_share
 from brats3d.reporting.swarm import spread
 
@@ -55,7 +56,8 @@ def draw_strips(
         shown = [score for score in strip.scores if low <= score[0] <= high]
         above = [score for score in strip.scores if score[0] > high]
         _box(axes, place, describe([value for value, _ in strip.scores]), low, high)
-        colour, size = colours[strip.name], (9.0 if small else 22.0) / (1 if len(shown) <= _CROWD else 2.5)
+        crowded = 1.0 if len(shown) <= _CROWD else 2.5 if len(shown) <= MANY_POINTS else 7.0
+        colour, size = colours[strip.name], (9.0 if small else 22.0) / crowded
         offsets = spread([value for value, _ in shown], low, high, _HALF_WIDTH)
         _points(axes, place + offsets, shown, colour, "o", size)
         offsets = spread([0.0] * len(above), 0, 1, _HALF_WIDTH)
@@ -102,9 +104,10 @@ def _points(
         marker=marker,
         color=["white" if by_rule else colour for _, by_rule in scores],
         edgecolor="black",
-        linewidth=0.5,
+        linewidth=0.5 if len(scores) <= MANY_POINTS else 0.2,
         zorder=3,
         clip_on=False,
+        rasterized=len(scores) > MANY_POINTS,
     )
 
 
@@ -119,6 +122,8 @@ def _scale(metric: str, scores: Sequence[tuple[float, bool]]) -> tuple[float, fl
     if set_by_rule:
         low = min(low, *set_by_rule)
         high = max([high, *(value for value in set_by_rule if value <= _FAR * high)])
+    if is_count(metric):
+        low, high = 0.0, max(high, 1.0)
     if low >= 0 and low < 0.5 * high:
         low = 0.0
     if high - low < 1e-9:
@@ -142,7 +147,7 @@ def _box(axes: Axes, place: int, found: Statistics, low: float, high: float) -> 
     )
     axes.add_patch(box)
     reach = _HALF_WIDTH + 0.06
-    axes.plot([place - reach, place + reach], [found.median] * 2, color="black", linewidth=1.4, zorder=2)
+    axes.plot([place - reach, place + reach], [found.median] * 2, color="black", linewidth=1.4, zorder=4)
 
 
 def _label(strip: Strip) -> str:

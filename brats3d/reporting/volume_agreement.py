@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from brats3d.metrics import BlandAltman, RegionRow, bland_altman
 from brats3d.metrics.bland_altman import Estimate
 from brats3d.metrics.empty_policy import PREDICTION_MISSING
-from brats3d.reporting.canvas import Drawing, new_figure, styled
+from brats3d.reporting.canvas import MANY_POINTS, Drawing, new_figure, styled
 from brats3d.reporting.palette import region_colours
 from brats3d.reporting.table import Table
 from brats3d.reporting.texts import MINUS, signed
@@ -79,14 +79,24 @@ def _pair(row: RegionRow, unit: str) -> _Pair:
 
 
 def _points(axes: Axes, across: Sequence[float], up: Sequence[float], colour: str) -> None:
-    axes.scatter(across, up, s=18, color=colour, edgecolor="black", linewidth=0.5, zorder=3, clip_on=False)
+    axes.scatter(
+        across,
+        up,
+        s=5 if len(across) > MANY_POINTS else 18,
+        color=colour,
+        edgecolor="black",
+        linewidth=0.2 if len(across) > MANY_POINTS else 0.5,
+        zorder=3,
+        clip_on=False,
+        rasterized=len(across) > MANY_POINTS,
+    )
 
 
 def _scatter(axes: Axes, pairs: Sequence[_Pair], colour: str, region: str, unit: str) -> None:
     end = (
         1.06 * max([value for pair in pairs for value in (pair.reference, pair.predicted)], default=0) or 1.0
     )
-    axes.plot([0, end], [0, end], color="0.55", linewidth=0.9)
+    axes.plot([0, end], [0, end], color="0.4", linewidth=0.9, zorder=4 if len(pairs) > MANY_POINTS else 2)
     _points(axes, [pair.reference for pair in pairs], [pair.predicted for pair in pairs], colour)
     axes.set(xlim=(0, end), ylim=(0, end), aspect="equal")
     axes.set_xlabel(f"reference, {unit}")
@@ -105,7 +115,8 @@ def _differences(axes: Axes, pairs: Sequence[_Pair], found: BlandAltman, colour:
         _level(axes, name, estimate, style)
     _points(axes, [pair.mean for pair in pairs], [pair.difference for pair in pairs], colour)
     widest = max((pair.mean for pair in pairs), default=0.0)
-    outside = [pair for pair in pairs if not _within(pair.difference, found)]
+    named = pairs if len(pairs) <= MANY_POINTS else ()
+    outside = [pair for pair in named if not _within(pair.difference, found)]
     for pair in sorted(outside, key=lambda pair: -abs(pair.difference))[:_MOST_NAMED]:
         axes.annotate(
             pair.case_id,
@@ -133,7 +144,7 @@ def _level(axes: Axes, name: str, estimate: Estimate, style: str) -> None:
         return
     if not math.isnan(low):
         axes.axhspan(low, high, color="0.5", alpha=0.15, linewidth=0)
-    axes.axhline(value, color="black", linewidth=1.1, linestyle=style)
+    axes.axhline(value, color="black", linewidth=1.1, linestyle=style, zorder=4)
     axes.annotate(
         f"{name}\n{signed(value)}",
         (1.01, value),

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from score_tables import REGIONS, row, table
 
 from brats3d.metrics import RegionRow, compare
@@ -21,6 +23,10 @@ def panel(drawing: Drawing, region: str):
     return next(axes for axes in drawing.figure.axes if axes.get_title("left") == region)
 
 
+def lines_of(axes) -> LineCollection:
+    return next(own for own in axes.collections if isinstance(own, LineCollection))
+
+
 def dice(rows: list[RegionRow], region: str) -> list[float]:
     return [own["dice"] for own in rows if own.region == region]
 
@@ -28,8 +34,11 @@ def dice(rows: list[RegionRow], region: str) -> list[float]:
 class TestPaired:
     def test_lines_lead_from_one_score_to_the_other_in_the_colour_of_the_better(self) -> None:
         drawing = draw_paired(TWO, compare(TWO), "dice")
-        lines = [line for line in panel(drawing, "TC").get_lines() if line.get_linewidth() < 1]
-        drawn = [(*line.get_ydata(), line.get_color()) for line in lines]
+        lines = lines_of(panel(drawing, "TC"))
+        drawn = [
+            (*line[:, 1].tolist(), to_hex(colour).upper())
+            for line, colour in zip(lines.get_segments(), lines.get_colors(), strict=True)
+        ]
         wanted = [
             (one, other, MODELS[int(other > one)])
             for one, other in zip(dice(FIRST, "TC"), dice(SECOND, "TC"), strict=True)
@@ -41,7 +50,7 @@ class TestPaired:
     def test_less_is_better_in_millimetres(self) -> None:
         tables = {"a": [row("x", "WT", hd95_mm=2.0)], "b": [row("x", "WT", hd95_mm=9.0)]}
         drawing = draw_paired(tables, compare(tables), "hd95_mm")
-        assert drawing.figure.axes[0].get_lines()[0].get_color() == MODELS[0]
+        assert to_hex(lines_of(drawing.figure.axes[0]).get_colors()[0]).upper() == MODELS[0]
         assert drawing.kind == "paired-hd95_mm"
         assert "logarithmic" in drawing.caption
 
@@ -62,14 +71,14 @@ class TestPaired:
         broken = [dataclasses.replace(own, scores={**own.scores, "hd95_mm": value}) for own in FIRST[:3]]
         tables = {"first": [*broken, *FIRST[3:]], "second": SECOND}
         drawing = draw_paired(tables, compare(tables), "hd95_mm")
-        lines = [line for line in panel(drawing, "ET").get_lines() if line.get_linewidth() < 1]
+        lines = lines_of(panel(drawing, "ET")).get_segments()
         assert (len(lines), len(drawing.table.rows)) == (7, 24)
 
     def test_of_three_models_there_are_no_differences(self) -> None:
         tables = {**TWO, "third": table(8, seed=3)}
         drawing = draw_paired(tables, compare(tables), "dice")
         assert len(drawing.figure.axes) == 3
-        assert panel(drawing, "ET").get_lines()[0].get_color() == NEITHER
+        assert {to_hex(own) for own in lines_of(panel(drawing, "ET")).get_colors()} == {NEITHER}
 
 
 class TestStandings:
