@@ -43,7 +43,8 @@ def unpack(source: Path, name: str, place: Workplace, take: Member) -> None:
         TooLarge: More files or bytes than the upload may hold, or a suspicious ratio.
     """
     with _opened(source, name) as archive:
-        members = _checked(archive, source, name, place)
+        with strangers_file(name, "zip"):
+            members = _checked(archive, source, name, place)
         for member, shown in members:
             if is_clutter(shown):
                 continue
@@ -58,7 +59,7 @@ def unpack(source: Path, name: str, place: Workplace, take: Member) -> None:
 def _checked(
     archive: zipfile.ZipFile, source: Path, name: str, place: Workplace
 ) -> list[tuple[zipfile.ZipInfo, str]]:
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     if len(members) > place.limits.files:
         raise TooLarge(
             "the zip has too many files",

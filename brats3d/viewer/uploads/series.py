@@ -98,6 +98,16 @@ class AllSeries:
             self.volumes()
             return [series.problem for series in self._series.values() if series.problem is not None]
 
+    def files(self) -> dict[str, str]:
+        """Paths of what was made of series so far, with their names."""
+        with self._lock:
+            self.volumes()
+            return {
+                str(series.assembled.path): series.seen.name
+                for series in self._series.values()
+                if series.assembled is not None and series.seen is not None
+            }
+
     def assembled(self, name: str) -> Volume:
         """A series as a volume with a file.
 

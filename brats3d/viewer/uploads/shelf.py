@@ -9,6 +9,7 @@ from brats3d.errors import Brats3dError
 from brats3d.viewer.uploads.assigning import Assignment
 from brats3d.viewer.uploads.series import AllSeries
 from brats3d.viewer.uploads.sorting import Found
+from brats3d.viewer.uploads.stacks import Stacks
 from brats3d.viewer.uploads.volumes import Volume
 from brats3d.viewer.uploads.workplace import Stored, Workplace
 
@@ -24,6 +25,7 @@ class Shelf:
         self.place = place
         self._volumes: dict[str, Volume] = {}
         self._series = AllSeries(place)
+        self._stacks = Stacks(place)
         self._passed_over = 0
         self._lock = threading.RLock()
 
@@ -61,10 +63,10 @@ class Shelf:
     def volumes(self) -> list[Volume]:
         """Images in the order of their arrival, series of DICOM last."""
         with self._lock:
-            return [*self._volumes.values(), *self._series.volumes()]
+            return [*self._stacks.merged(self._volumes.values()), *self._series.volumes()]
 
     def volume(self, name: str) -> Volume:
-        """The image of a name; a DICOM series is made one file when it is first asked for.
+        """The image of a name; slices are put together when their volume is first asked for.
 
         Raises:
             DataError: It is not there any more, or the slices of a series do not make up a volume.
@@ -72,7 +74,7 @@ class Shelf:
         with self._lock:
             if name in self._volumes:
                 return self._volumes[name]
-        return self._series.assembled(name)
+        return self._stacks.assembled(name) or self._series.assembled(name)
 
     def problems(self, assignment: Assignment) -> list[str]:
         """What is not as it should be, one sentence each."""
@@ -80,7 +82,7 @@ class Shelf:
         used += [mask for mask in (assignment.reference, assignment.brain_mask) if mask is not None]
         with self._lock:
             named = {volume.name: volume for volume in self.volumes()}
-            problems = self._series.problems()
+            problems = self._series.problems() + self._stacks.problems()
             if self._passed_over:
                 problems.append(f"files that are no images were passed over: {self._passed_over}")
         present = [named[name] for name in dict.fromkeys(used) if name in named]
@@ -97,6 +99,7 @@ class Shelf:
         if not any(folder in str(part) for part in parts):
             return error
         names = {str(volume.stored.path): volume.name for volume in self.volumes()}
+        names |= {**self._series.files(), **self._stacks.files()}
 
         def told(part: object) -> str | None:
             if part is None:

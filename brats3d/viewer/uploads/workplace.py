@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -11,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from brats3d.viewer.uploads.limits import Allowance, Limits
+from brats3d.viewer.uploads.limits import MIB, Allowance, Limits
 from brats3d.viewer.uploads.refusals import UploadGone, cannot_store
 
 
@@ -30,8 +33,13 @@ class Stored:
     account: Allowance
 
 
+_RESERVED = 256 * MIB
+"""Space that is left on the disk for results."""
+_LOOKED_AT_EVERY = 32 * MIB
+
+
 class CountedFile:
-    """A file that is being written; each byte is claimed before it is.
+    """A file that is being written; each byte is claimed before it is, and the disk never filled.
 
     Attributes:
         path: Where it is.
@@ -56,9 +64,15 @@ class CountedFile:
             UploadGone: The upload was removed meanwhile.
         """
         self._check()
+        if not self.size or self.size // _LOOKED_AT_EVERY != (self.size + len(data)) // _LOOKED_AT_EVERY:
+            self._look_at_the_disk()
         self._account.claim(len(data), self._name)
         self.size += len(data)
         return self._file.write(data)
+
+    def _look_at_the_disk(self) -> None:
+        if shutil.disk_usage(self.path.parent).free < _RESERVED:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def flush(self) -> None:
         """Nothing is held back."""

@@ -12,6 +12,7 @@ import pytest
 
 from brats3d.errors import DataError
 from brats3d.imaging import read_geometry, read_volume
+from brats3d.transforms.loading import LoadCase
 
 
 def test_series_come_slice_by_slice_and_tell_nothing_of_the_patient(
@@ -79,6 +80,15 @@ def test_a_slice_sent_again_and_one_that_comes_late(
     assert not first.exists()
     assert len(kept()) == 6
     np.testing.assert_array_equal(read_volume(second)[0], files.voxels())
+
+
+def test_errors_of_reading_name_the_series(upload: Any, put: Any, files: Any) -> None:
+    for index in range(5):
+        put(upload, f"t1/{index}", files.slice(index, PixelData=bytes(84)))
+        put(upload, f"t2/{index}", files.slice(index, "1.9"))
+    with pytest.raises(DataError, match="without content") as caught:
+        LoadCase(("t2", "t1"), with_label=False, label_geometry="strict")(upload.case(["t1", "t2"]))
+    assert upload.explain(caught.value).where == "upload: t1"
 
 
 def test_series_in_one_folder_are_numbered(upload: Any, put: Any, files: Any) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from brats3d.data.discovery import discover
 from brats3d.data.layouts.masks import TUMOR_MASK
+from brats3d.errors import DataError
 from brats3d.imaging import PIXEL, is_single_plane, read_volume
 from brats3d.labels import CONVENTIONS
 from brats3d.transforms.loading import LoadCase
@@ -90,3 +92,47 @@ def test_a_single_unnamed_picture_is_the_image(upload: Any, put: Any, files: Any
     put(upload, "IMG_0001.png", files.picture(GREY))
     assert list(upload.case(["xray"], CONVENTIONS["brats2017"]).images) == ["xray"]
     assert nib.load(upload.display_image("xray")).shape == (30, 20, 1)
+
+
+def test_numbered_pictures_of_a_folder_are_one_volume(
+    upload: Any, put: Any, files: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "TCGA_CS_4941_19960909"
+    folder.mkdir()
+    black = np.zeros_like(COLOURS)
+    for number, pixels in (
+        (1, black),
+        (2, COLOURS),
+        (10, COLOURS[::-1]),
+        *((n, COLOURS) for n in range(3, 10)),
+    ):
+        mask = (pixels[..., 0] > 200).astype(np.uint8) * 255
+        for name, content in (
+            (f"{folder.name}_{number}.tif", pixels),
+            (f"{folder.name}_{number}_mask.tif", mask),
+        ):
+            data = files.picture(content, "TIFF")
+            (folder / name).write_bytes(data)
+            contents = put(upload, f"{folder.name}/{name}", data)
+    assert [(file.shape, file.channels, file.guess) for file in contents.files] == [
+        ((30, 20, 10), 3, None),
+        ((30, 20, 10), 1, "reference"),
+    ]
+    assert (contents.dimensions, list(contents.assignment)) == (3, ["t1", "t1ce", "flair"])
+    case = upload.case(["t1", "t1ce", "flair"], TUMOR_MASK)
+    published = discover(folder).cases[0]
+    read = LoadCase(("t1", "t1ce", "flair"), with_label=True, label_geometry="strict")
+    for key in ("image", "classes"):
+        np.testing.assert_array_equal(np.asarray(read(case)[key]), np.asarray(read(published)[key]))
+    assert nib.load(upload.display_image("flair")).shape == (30, 20, 10)
+
+
+def test_slices_that_are_missing_are_told(upload: Any, put: Any, files: Any) -> None:
+    for number in (1, 2, 4):
+        contents = put(upload, f"case/t1_{number}.png", files.picture(GREY))
+    assert contents.problems == ("case/t1_*: slices are missing (3)",)
+    with pytest.raises(DataError, match="slices are missing") as caught:
+        LoadCase(("t1",), with_label=False, label_geometry="strict")(upload.case(["t1"]))
+    assert str(upload.explain(caught.value).where) == "case/t1_*/{slice}.tif"
+    put(upload, "case/t1_3.png", files.picture(GREY))
+    assert nib.load(upload.display_image("t1")).shape == (30, 20, 4)

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -196,6 +197,16 @@ def test_a_full_disk(upload: Any, put: Any, files: Any, kept: Any, monkeypatch: 
     monkeypatch.undo()
     assert kept() == before
     upload.display_image("flair")
+
+
+def test_the_last_of_the_disk_is_left_for_results(
+    upload: Any, put: Any, files: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 40, 0, 1 << 20))
+    with pytest.raises(OutputError, match="no space left"):
+        put(upload, "t1.nii.gz", files.nifti())
+    assert kept() == []
+    assert upload._place.allowance.size == 0
 
 
 def test_a_hundred_at_once(tmp_path: Path, files: Any, kept: Any) -> None:

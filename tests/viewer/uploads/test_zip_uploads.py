@@ -148,6 +148,13 @@ def test_a_list_that_is_too_long_is_not_read(
     assert kept() == []
 
 
+def test_a_member_without_a_name(upload: Any, put: Any, files: Any, kept: Any) -> None:
+    data = files.zipped({"t1.nii.gz": files.nifti()}).replace(b"t1.nii.gz", b"\0" * 9)
+    with pytest.raises(DataError, match="refused"):
+        put(upload, "case.zip", data)
+    assert kept() == []
+
+
 def test_torn_zips(upload: Any, put: Any, files: Any, kept: Any) -> None:
     data = files.zipped({"t1.nii.gz": files.nifti()})
     for torn in (data[:-30], data[:100], data[:60] + bytes(20) + data[80:], data[:4] + bytes(100)):
