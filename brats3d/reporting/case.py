@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brats3d.labels import LabelConvention
-from brats3d.reporting.views import Box, Plane, box_around, central_voxel, largest_slice, planes_of
+from brats3d.reporting.views import Box, Plane, box_around, largest_slice, planes_of
 
 _MARGIN_VOXELS = 3
 
@@ -89,15 +89,6 @@ class ReportedCase:
     def place(self, plane: Plane, index: int) -> str:
         """Say which slice it is; nothing where there is but one."""
         return f"{plane.name} slice {index}" if self.prediction.shape[plane.axis] > 1 else ""
-
-    def centre(self) -> tuple[str, tuple[int, int, int]]:
-        """What is looked at (TC, else any tumour, else the brain), and the voxel in its middle."""
-        choices = {"predicted tumour": self.prediction > 0, "brain": self.brain}
-        if self.reference is not None:
-            core = self.region(self.core, predicted=False)
-            choices = {self.core: core, "tumour": self.reference > 0, **choices}
-        name = next(name for name, mask in choices.items() if mask.any())
-        return name, central_voxel(choices[name], self.spacing_mm)
 
 
 @dataclass(frozen=True, eq=False)
