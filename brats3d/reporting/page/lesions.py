@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from brats3d.metrics import LesionRow
 from brats3d.metrics.lesions import DROPPED, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
+from brats3d.reporting.lesion_detection import KIND_NAMES, missed_and_invented
 from brats3d.reporting.page.content import Cell, Column, Details, PageTable
 from brats3d.reporting.page.numbers import number
 
-KINDS = {
-    FALSE_NEGATIVE: "missed",
-    FALSE_POSITIVE: "invented",
-    TRUE_POSITIVE: "found",
-    DROPPED: "too small to count",
-}
 _MOST_SHOWN = 25
 _MOST_LISTED = 500
 _COLUMNS = (
@@ -46,10 +40,7 @@ def count_table(lesions: Sequence[LesionRow]) -> PageTable:
 
 def wrong_table(lesions: Sequence[LesionRow]) -> PageTable | None:
     """Lesions that were missed, then those that were invented, each the largest first; None if none was."""
-    wrong = sorted(
-        (lesion for lesion in lesions if lesion.kind in (FALSE_NEGATIVE, FALSE_POSITIVE)),
-        key=lambda lesion: (lesion.kind != FALSE_NEGATIVE, -_volume_ml(lesion), lesion.case_id),
-    )
+    wrong = missed_and_invented(lesions)
     if not wrong:
         return None
     more = f" (the first {_MOST_SHOWN} of {len(wrong)})" if len(wrong) > _MOST_SHOWN else ""
@@ -72,14 +63,9 @@ def _cells(lesion: LesionRow) -> list[Cell]:
         Cell(lesion.case_id),
         Cell(lesion.region),
         Cell(str(lesion.lesion)),
-        Cell(KINDS[lesion.kind]),
+        Cell(KIND_NAMES[lesion.kind]),
         Cell(number(lesion.volume_ref_ml, 2)),
         Cell(number(lesion.volume_pred_ml, 2)),
         Cell(number(lesion.dice)),
         Cell(number(lesion.hd95_mm, 1)),
     ]
-
-
-def _volume_ml(lesion: LesionRow) -> float:
-    volumes = [volume for volume in (lesion.volume_ref_ml, lesion.volume_pred_ml) if not math.isnan(volume)]
-    return max(volumes, default=0.0)
