@@ -51,7 +51,8 @@ def guess_assignment(volumes: Sequence[Volume]) -> tuple[Assignment, list[str]]:
     notes: list[str] = []
     modalities: dict[str, Place] = {}
     masks: dict[str, str] = {}
-    for volume in volumes:
+    # What names say comes before what values say.
+    for volume in sorted(volumes, key=lambda volume: volume.role is None):
         role = guess_of(volume, volumes)
         if role in (REFERENCE, BRAIN_MASK):
             first = masks.setdefault(role, volume.name)

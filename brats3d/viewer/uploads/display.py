@@ -27,8 +27,10 @@ def write_display_image(volume: Volume, channel: int | None, place: Workplace) -
         TooLarge: The upload would hold more than it may.
     """
     voxels, geometry = read_volume(volume.stored.path, channel=channel)
-    np.nan_to_num(voxels, copy=False, posinf=0.0, neginf=0.0)
     low, high = float(voxels.min()), float(voxels.max())
+    if not np.isfinite([low, high]).all():
+        np.nan_to_num(voxels, copy=False, posinf=0.0, neginf=0.0)
+        low, high = float(voxels.min()), float(voxels.max())
     slope, inter = 1.0, 0.0
     if low < _WHOLE.min or high > _WHOLE.max or not np.array_equal(voxels, np.rint(voxels)):
         slope = max((high - low) / _STEPS, float(np.finfo(np.float32).tiny))

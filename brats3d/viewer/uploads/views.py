@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 from brats3d.errors import DataError
@@ -23,6 +25,7 @@ class Views:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._written: dict[tuple[object, ...], Path] = {}
+        self._turns: defaultdict[tuple[object, ...], threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
     def image(self, modality: str, assignment: Assignment) -> Path:
@@ -33,12 +36,10 @@ class Views:
         """
         place = place_of(modality, assignment, self._shelf.volumes())
         volume = self._shelf.volume(place.file)
-        key = (volume.stored.path, place.channel)
-        with self._lock:
-            if key not in self._written:
-                with self._shelf.place.readers:
-                    self._written[key] = write_display_image(volume, place.channel, self._shelf.place)
-            return self._written[key]
+        return self._once(
+            (volume.stored.path, place.channel),
+            lambda: write_display_image(volume, place.channel, self._shelf.place),
+        )
 
     def reference(self, assignment: Assignment, model: LabelConvention | None) -> Path:
         """The reference mask as class indices.
@@ -53,9 +54,17 @@ class Views:
             )
         volume = self._shelf.volume(assignment.reference)
         convention = reference_convention(self._shelf, volume, model)
-        key = (volume.stored.path, convention)
+        return self._once(
+            (volume.stored.path, convention),
+            lambda: write_display_labels(volume, convention, self._shelf.place),
+        )
+
+    def _once(self, key: tuple[object, ...], write: Callable[[], Path]) -> Path:
+        """Write a file unless it is there; several may be written at a time, but each once."""
         with self._lock:
+            turn = self._turns[key]
+        with turn:
             if key not in self._written:
                 with self._shelf.place.readers:
-                    self._written[key] = write_display_labels(volume, convention, self._shelf.place)
+                    self._written[key] = write()
             return self._written[key]

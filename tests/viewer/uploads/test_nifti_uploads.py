@@ -107,6 +107,22 @@ def test_the_reference_is_known_by_its_values_beside_images(upload: Any, put: An
     np.testing.assert_array_equal(np.asarray(shown.dataobj), expected)
 
 
+def test_a_reference_by_name_comes_before_one_by_values(upload: Any, put: Any, files: Any) -> None:
+    labels = np.eye(7, 6, dtype=np.uint8)[..., None] * np.ones(5, dtype=np.uint8)
+    for name in ("prediction.nii.gz", "seg.nii.gz", "t1.nii.gz"):
+        contents = put(upload, name, files.nifti(files.voxels() if name[0] == "t" else labels))
+    assert contents.reference == "seg.nii.gz"
+    assert contents.problems == ("prediction.nii.gz looks like a reference, too; seg.nii.gz is taken",)
+
+
+def test_voxels_that_are_no_numbers_are_shown_as_nothing(upload: Any, put: Any, files: Any) -> None:
+    voxels = files.voxels().astype(np.float32)
+    voxels[0, 0, 0], voxels[1, 1, 1], voxels[2, 2, 2] = np.nan, np.inf, -np.inf
+    put(upload, "t1.nii.gz", files.nifti(voxels))
+    shown = np.asarray(nib.load(upload.display_image("t1")).dataobj)
+    np.testing.assert_array_equal(shown, np.where(np.isfinite(voxels), voxels, 0))
+
+
 def test_what_values_of_a_reference_mean(upload: Any, put: Any, files: Any, store: Any) -> None:
     labels = np.zeros(files.shape, dtype=np.uint8)
     labels[2, 2, :3] = 1, 2, 3
