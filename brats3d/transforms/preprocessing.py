@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from brats3d.cases import MODALITIES, Case, modality_named
 from brats3d.errors import Brats3dError, ConfigError, closest_first
-from brats3d.transforms.bias_field import CorrectBiasFieldd
+from brats3d.transforms.bias_field import FITTING_LEVELS, CorrectBiasFieldd
 from brats3d.transforms.brain import FindBraind, FindFieldsOfViewd
 from brats3d.transforms.clahe import CLIP_LIMIT, EqualiseAdaptivelyd
 from brats3d.transforms.denoising import DENOISERS, Denoised
@@ -203,7 +203,10 @@ class Preprocessing:
 
         The classes of a prepared case depend on its label convention too, which is not a setting.
         """
-        settings = json.dumps({**self.settings(), "spacing_mm": self._spacing_per_axis()}, sort_keys=True)
+        known: dict[str, Any] = {**self.settings(), "spacing_mm": self._spacing_per_axis()}
+        if self.bias_field:
+            known["fitting_levels"] = FITTING_LEVELS
+        settings = json.dumps(known, sort_keys=True)
         return f"v{VERSION}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
 
     def prepare(self, case: Case, *, with_label: bool) -> PreparedCase:

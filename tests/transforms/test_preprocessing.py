@@ -336,6 +336,19 @@ class TestItk:
         assert np.corrcoef(known[mask], found[mask])[0, 1] > 0.95
         assert rest.std() < 0.4 * known[mask].std()
 
+    def test_n4_leaves_a_lesion_bright(self):
+        pytest.importorskip("itk")
+        from brats3d.transforms.bias_field import log_bias_field
+
+        grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 40)] * 3, indexing="ij"))
+        mask = (grid**2).sum(axis=0) < 0.8
+        distance = np.linalg.norm(grid - np.reshape([0.35, 0.1, 0.1], (3, 1, 1, 1)), axis=0)
+        brighter = 1 + 0.8 / (1 + np.exp((distance - 0.3) / 0.03))
+        tissue = np.random.default_rng(0).normal(100, 8, mask.shape) * brighter
+        field = log_bias_field(tissue * mask, mask, (4.0, 4.0, 4.0), shrink=1)
+        lesion, flattened = mask & (distance < 0.3), tissue * np.exp(-field)
+        assert flattened[lesion].mean() / flattened[mask & ~lesion].mean() > 1.5
+
     @pytest.mark.parametrize("method", ["curvature_flow", "anisotropic_diffusion"])
     def test_denoising_lowers_noise_and_keeps_the_edge(self, method):
         pytest.importorskip("itk")

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from scripts.core.cases import MODALITIES, Case, modality_named
 from scripts.core.errors import Brats3dError, ConfigError, closest_first
-from scripts.core.transforms.bias_field import CorrectBiasFieldd
+from scripts.core.transforms.bias_field import FITTING_LEVELS, CorrectBiasFieldd
 from scripts.core.transforms.brain import FindBraind, FindFieldsOfViewd
 from scripts.core.transforms.clahe import CLIP_LIMIT, EqualiseAdaptivelyd
 from scripts.core.transforms.denoising import DENOISERS, Denoised
@@ -204,7 +204,10 @@ class Preprocessing:
 
         The classes of a prepared case depend on its label convention too, which is not a setting.
         """
-        settings = json.dumps({**self.settings(), "spacing_mm": self._spacing_per_axis()}, sort_keys=True)
+        known: dict[str, Any] = {**self.settings(), "spacing_mm": self._spacing_per_axis()}
+        if self.bias_field:
+            known["fitting_levels"] = FITTING_LEVELS
+        settings = json.dumps(known, sort_keys=True)
         return f"v{VERSION}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
 
     def prepare(self, case: Case, *, with_label: bool) -> PreparedCase:
