@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Literal, TypedDict
 
 from brats3d.cases import Case
 from brats3d.errors import Brats3dError
@@ -16,28 +16,11 @@ from brats3d.viewer.offered_model import OfferedModel
 from brats3d.viewer.outcome import Outcome
 from brats3d.viewer.refusals import NotDone, error_as_dict
 from brats3d.viewer.results import Result
+from brats3d.viewer.snapshot import ENDED, Snapshot, State
 from brats3d.viewer.timing import Stage, Stopwatch
-
-State = Literal["queued", "running", "done", "failed", "cancelled"]
-ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_WITHOUT_NEWS = 1.0
-
-
-class Snapshot(TypedDict):
-    """How far a job is.
-
-    ``position`` counts the jobs before it and is None unless it waits; ``stage``, ``fraction`` (0 to 1)
-    and ``seconds_left`` (an estimate) are None where there is nothing to say.
-    """
-
-    state: State
-    position: int | None
-    stage: Stage | None
-    fraction: float | None
-    seconds_left: float | None
-    error: dict[str, str | None] | None
 
 
 class Job:
@@ -49,9 +32,11 @@ class Job:
         upload_id: Whoever asked for it; jobs of one take turns with those of others.
         place: Returns how many jobs are before it, and an estimate of the seconds until its end.
         explain: Puts errors of reading the case into the words of whoever asked.
+        clock: Seconds from anywhere.
 
     Attributes:
         id: Cannot be guessed: who knows it may see the result.
+        asked_at: When somebody asked for it last, by the clock.
     """
 
     def __init__(
@@ -61,18 +46,22 @@ class Job:
         upload_id: str | None,
         place: Callable[[Job], tuple[int | None, float | None]],
         explain: Callable[[Brats3dError], Brats3dError] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.case = case
         self.model = model
         self.upload_id = upload_id
         self.explain = explain or (lambda error: error)
+        self.asked_at = clock()
+        self._clock = clock
         self._place = place
         self._state: State = "queued"
         self._watch: Stopwatch | None = None
         self._error: dict[str, str | None] | None = None
         self._outcome: Outcome | None = None
         self._cancelled = False
+        self._forgotten = False
         self._changed = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
 
@@ -128,6 +117,7 @@ class Job:
             NotDone: There is none.
             ConfigError: A threshold that cannot work.
         """
+        self.touch()
         outcome = self._outcome
         if outcome is None:
             raise NotDone(self.id, self._state)
@@ -217,13 +207,24 @@ class Job:
             self._outcome = outcome
             self._error = None if error is None else error_as_dict(error)
             self._state = state
+            forgotten = self._forgotten
             self._changed.notify_all()
+        self.touch()
+        if forgotten and outcome is not None:
+            outcome.files.delete()
         self.tell()
 
-    def delete_result(self) -> None:
-        """Delete what is kept of it."""
-        if self._outcome is not None:
-            self._outcome.files.delete()
+    def touch(self) -> None:
+        """Note that somebody asks for it."""
+        self.asked_at = self._clock()
+
+    def forget(self) -> None:
+        """Delete what is kept of it, or will be."""
+        with self._changed:
+            self._forgotten = True
+            outcome = self._outcome
+        if outcome is not None:
+            outcome.files.delete()
 
     def tell(self) -> None:
         """Tell whoever listens that there is news."""
