@@ -26,7 +26,7 @@ function summary({ files, dimensions, assignment, reference }) {
   const names = new Set([...Object.values(assignment).map(({ file }) => file), reference]);
   const used = files.find(({ name }) => names.has(name)) ?? files[0];
   if (!used?.shape) return "";
-  if (dimensions === 2) return `${shape(used.shape)} pixels`;
+  if (dimensions === 2) return `${shape(used.shape.slice(0, 2))} pixels`;
   const spacing = used.spacing_mm?.map((size) => Number(size.toFixed(2)));
   const cubic = spacing && spacing.every((size) => size === spacing[0]);
   return `${shape(used.shape)} voxels${spacing ? ` of ${cubic ? spacing[0] : shape(spacing)} mm` : ""}`;
@@ -51,7 +51,7 @@ function sources({ files }) {
     if (!channels || channels < 2) return [{ value: key(name, null), text: short.get(name), title: name }];
     return Array.from({ length: channels }, (_, channel) => ({
       value: key(name, channel),
-      text: `${short.get(name)}, channel ${channel + 1}`,
+      text: `channel ${channel + 1}, ${short.get(name)}`,
       title: name,
     }));
   });

@@ -116,9 +116,20 @@ export class Pane {
     const { MULTIPLANAR_TYPE, SHOW_RENDER } = globalThis.niivue;
     nv.opts.multiplanarLayout = narrow ? MULTIPLANAR_TYPE.COLUMN : MULTIPLANAR_TYPE.AUTO;
     nv.opts.multiplanarShowRender = narrow ? SHOW_RENDER.NEVER : SHOW_RENDER.ALWAYS;
-    nv.opts.isRadiologicalConvention = radiological && !flat;
+    nv.opts.isRadiologicalConvention = flat ? this.mirrored[0] : radiological;
     nv.opts.isOrientationTextVisible = !flat;
     nv.setSliceType(VIEWS[flat ? "axial" : view]);
+  }
+
+  /** Whether columns and rows of the image run against right and anterior; pictures are shown as they are. */
+  get mirrored() {
+    return [0, 1].map((axis) => this.image !== null && this.image.hdr.affine[axis][axis] < 0);
+  }
+
+  /** Column and row of the cross in a picture, from 0 at the top left. */
+  get pixel() {
+    const voxel = this.nv.frac2vox(this.nv.scene.crosshairPos);
+    return this.mirrored.map((mirrored, axis) => (mirrored ? this.image.dimsRAS[axis + 1] - 1 - voxel[axis] : voxel[axis]));
   }
 
   /** Look where another pane looks. */

@@ -23,6 +23,7 @@ function build() {
   fill(byId("no-tumour-place"));
   if (run === null) return;
   const inPixels = run.result.unit !== "mm";
+  byId("results-title").textContent = inPixels ? "Areas" : "Volumes";
   fill(
     byId("regions-table"),
     make("caption", { class: "unseen" }, `Regions that ${run.model.title} found`),
@@ -103,7 +104,6 @@ function showAlert({ tumour, alert }) {
   const place = byId("no-tumour-place");
   if (tumour) return fill(place);
   if (place.firstChild) return undefined;
-  return fill(place, make("div", { id: "no-tumour", class: "no-tumour", role: "alert" },
-    make("strong", {}, "No tumour found"),
-    make("p", {}, alert ?? "No voxel lies above the thresholds of this model.")));
+  const [, first, rest] = (alert ?? "No tumour was found.").match(/^(.*?[.!])\s*(.*)$/s) ?? [null, alert, ""];
+  return fill(place, make("div", { id: "no-tumour", class: "no-tumour", role: "alert" }, make("strong", {}, first), make("p", {}, rest)));
 }

@@ -58,6 +58,7 @@ class Stage extends EventTarget {
     const there = Object.keys(session.contents?.assignment ?? {});
     this.modality = [...FIRST_LOOK, ...there].find((modality) => there.includes(modality)) ?? null;
     for (const pane of this.panes) pane.clear();
+    this.offerOverlays();
     return this.draw();
   }
 
@@ -82,6 +83,7 @@ class Stage extends EventTarget {
       const over = await Promise.all(this.shown.map((pane) => this.#labelsOf(pane.select.value)));
       if (mine !== this.drawing) return;
       this.shown.forEach((pane, index) => this.#put(pane, base, over[index]));
+      this.arrange();
       this.#lookFirst(over.find((found) => found !== null));
     } catch (error) {
       if (mine !== this.drawing) return;

@@ -105,7 +105,7 @@ function showPlace({ pane, data }) {
   const values = data.values ?? [];
   const intensity = values[0] ? decimals(values[0].value, Number.isInteger(values[0].value) ? 0 : 3) : "";
   const place = stage.flat
-    ? `column ${Math.round(data.vox[0])}, row ${Math.round(data.vox[1])}`
+    ? `column ${pane.pixel[0]}, row ${pane.pixel[1]}`
     : `${along(data.mm[0], "L", "R")}  ${along(data.mm[1], "P", "A")}  ${along(data.mm[2], "I", "S")} mm`;
   byId("location").textContent = [place, `${modalityName(stage.modality)} ${intensity}`, pane.tissue].filter(Boolean).join("  ·  ");
 }
