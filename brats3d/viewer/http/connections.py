@@ -15,6 +15,9 @@ MOST_CONNECTIONS = 600
 LARGEST_HEADERS = 32 * 1024
 """Bytes of the headers of a request."""
 
+_LARGEST_READ = 64 * 1024
+"""Bytes that are taken from a connection at once; asyncio's own 256 KiB add up where many send."""
+
 _REQUEST_SECONDS = 20.0
 """Within which the headers of a request have come, from its first byte or the connection's begin."""
 
@@ -43,6 +46,8 @@ class Connection(H11Protocol):
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
             return
+        if hasattr(transport, "max_size"):
+            transport.max_size = _LARGEST_READ
         self._close_in(_REQUEST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -9,7 +9,7 @@ from brats3d.errors import DataError
 from brats3d.viewer.uploads.refusals import TooLarge, mebibytes
 from brats3d.viewer.uploads.workplace import CountedFile, Stored, Workplace
 
-_BUFFER = 1 << 18
+_BUFFER = 1 << 16
 
 
 async def receive_file(
@@ -37,10 +37,10 @@ async def receive_file(
             for start in range(0, len(chunk), _BUFFER):
                 buffer += chunk[start : start + _BUFFER]
                 if len(buffer) >= _BUFFER:
-                    await asyncio.to_thread(_append, file, bytes(buffer), place.limits.size, name)
-                    buffer.clear()
+                    full, buffer = buffer, bytearray()
+                    await asyncio.to_thread(_append, file, full, place.limits.size, name)
                     touch()
-        _append(file, bytes(buffer), place.limits.size, name)
+        _append(file, buffer, place.limits.size, name)
         if file.size == 0:
             raise DataError(
                 "the file is empty", where=name, expected="an image", remedy="copy or download the file again"
@@ -48,7 +48,7 @@ async def receive_file(
     return file.stored()
 
 
-def _append(file: CountedFile, data: bytes, most: int, name: str) -> None:
+def _append(file: CountedFile, data: bytes | bytearray, most: int, name: str) -> None:
     if file.size + len(data) > most:
         raise TooLarge(
             "the file is too large",
