@@ -18,6 +18,7 @@ from zoo_bundles import CHANNELS, zoo_bundle, zoo_config
 from brats3d.bundles.predict import predict
 from brats3d.errors import ConfigError, RunError
 from brats3d.imaging import read_volume
+from brats3d.inference.progress import Cancelled, listening
 
 ENDINGS = {"T1c": "t1ce", "T1": "t1", "T2": "t2", "FLAIR": "flair"}
 
@@ -61,6 +62,21 @@ def test_the_answer_is_monais(zoo: Path, case: Path, tmp_path: Path) -> None:
     check_answer(tmp_path / "p", zoo, case)
     check_answer(tmp_path / "overlap", zoo, case, overlap=0.0)
     assert not (zoo / "eval").exists()
+
+
+def test_its_windows_are_counted_and_may_be_the_last(zoo: Path, case: Path, tmp_path: Path) -> None:
+    heard: list[float] = []
+    with listening(lambda done, total: heard.append(done / total)):
+        predict(job(zoo, case, tmp_path / "p", flips=True, overlap=0.0))
+    windows = 2 * 1 * 1  # of 24 x 32 x 40 voxels in 32 x 32 x 32
+    assert heard == pytest.approx([step / (8 * windows) for step in range(1, 8 * windows + 1)])
+
+    def refuse(done: int, total: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled), listening(refuse):
+        predict(job(zoo, case, tmp_path / "q"))
+    assert not (tmp_path / "q").exists()
 
 
 def test_voxels_keep_their_axes(zoo: Path, case: Path, tmp_path: Path) -> None:
