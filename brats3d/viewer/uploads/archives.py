@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from brats3d.errors import DataError
+from brats3d.viewer.uploads.descriptions import is_description
 from brats3d.viewer.uploads.limits import MIB
 from brats3d.viewer.uploads.names import display_name, is_clutter
 from brats3d.viewer.uploads.parsers import strangers_file
@@ -46,7 +47,7 @@ def unpack(source: Path, name: str, place: Workplace, take: Member) -> None:
         with strangers_file(name, "zip"):
             members = _checked(archive, source, name, place)
         for member, shown in members:
-            if is_clutter(shown):
+            if is_clutter(shown) and not is_description(shown):
                 continue
             with strangers_file(name, "zip"):
                 stored = _extract(archive, member, shown, place)

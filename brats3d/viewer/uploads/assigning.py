@@ -70,6 +70,9 @@ def guess_assignment(volumes: Sequence[Volume]) -> tuple[Assignment, list[str]]:
 
 
 def _assign_channels(volume: Volume, modalities: dict[str, Place]) -> list[str]:
+    if volume.channel_roles and not modalities:
+        modalities |= {m: Place(volume.name, channel) for m, channel in volume.channel_roles.items()}
+        return []
     picture = volume.kind == PICTURE
     guess = CHANNELS_OF_PICTURES if picture else CHANNELS_OF_DECATHLON
     if volume.channels != len(guess) or modalities:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from brats3d.errors import Brats3dError
 from brats3d.viewer.uploads.assigning import Assignment
+from brats3d.viewer.uploads.descriptions import described
 from brats3d.viewer.uploads.series import AllSeries
 from brats3d.viewer.uploads.sorting import Found
 from brats3d.viewer.uploads.stacks import Stacks
@@ -26,6 +27,7 @@ class Shelf:
         self._volumes: dict[str, Volume] = {}
         self._series = AllSeries(place)
         self._stacks = Stacks(place)
+        self._channels: dict[str, int] = {}
         self._passed_over = 0
         self._lock = threading.RLock()
 
@@ -55,15 +57,17 @@ class Shelf:
                 self._volumes.pop(one.name, None)
                 self._volumes[one.name] = one
             replaced += self._series.add(found.slices)
+            self._channels |= found.channels
             self._passed_over += found.passed_over
-            new = {volume.name for volume in self.volumes() if known.get(volume.name) is not volume}
+            new = {volume.name for volume in self.volumes() if known.get(volume.name) != volume}
         self._delete(replaced)
         return new
 
     def volumes(self) -> list[Volume]:
         """Images in the order of their arrival, series of DICOM last."""
         with self._lock:
-            return [*self._stacks.merged(self._volumes.values()), *self._series.volumes()]
+            images = [*self._stacks.merged(self._volumes.values()), *self._series.volumes()]
+            return [described(volume, self._channels) for volume in images]
 
     def volume(self, name: str) -> Volume:
         """The image of a name; slices are put together when their volume is first asked for.

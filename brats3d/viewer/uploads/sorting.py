@@ -7,6 +7,7 @@ from pathlib import Path
 
 from brats3d.errors import DataError
 from brats3d.viewer.uploads.archives import ZIP_MAGICS, unpack
+from brats3d.viewer.uploads.descriptions import described_channels, is_description
 from brats3d.viewer.uploads.dicom_slices import Slice, is_dicom, store_slice
 from brats3d.viewer.uploads.names import folder, has_image_ending, is_clutter
 from brats3d.viewer.uploads.nifti_files import GZIP_MAGIC, store_nifti
@@ -26,11 +27,13 @@ class Found:
         volumes: Images that are whole.
         slices: Slices of DICOM series.
         passed_over: Files that are no images.
+        channels: Modality to channel, of a description that lay beside the images.
     """
 
     volumes: list[Volume] = field(default_factory=list)
     slices: list[Slice] = field(default_factory=list)
     passed_over: int = 0
+    channels: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -96,6 +99,8 @@ def _store_one(source: Path, name: str, place: Workplace, found: Found, *, lenie
         one = store_slice(source, name, place)
         found.slices += [] if one is None else [one]
         found.passed_over += one is None
+    elif is_description(name):
+        found.channels |= described_channels(source)
     elif lenient:
         found.passed_over += 1
     else:

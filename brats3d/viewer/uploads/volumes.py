@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from brats3d.imaging import PIXEL, Geometry
 from brats3d.viewer.uploads.workplace import Stored
@@ -23,6 +24,7 @@ class Volume:
         values: The values that occur, where they are few whole numbers from 0 to 255 as in label maps.
         role: What names (of DICOM also the series' description) say it is: a modality, ``reference``,
             ``brain mask``, or None.
+        channel_roles: Modality to channel, where something tells it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Volume:
     channels: int = 1
     values: tuple[int, ...] | None = None
     role: str | None = None
+    channel_roles: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:

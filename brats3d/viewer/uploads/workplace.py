@@ -56,7 +56,7 @@ class CountedFile:
         self._account = account
         self._check = check
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | bytearray) -> int:
         """Append ``data``.
 
         Raises:

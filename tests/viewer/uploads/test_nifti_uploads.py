@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,31 @@ def test_one_file_with_four_channels_is_guessed_and_can_be_corrected(
     )
     shown = nib.load(upload.display_image("t1"))
     np.testing.assert_array_equal(np.asarray(shown.dataobj), voxels[..., 3])
+
+
+def test_a_description_tells_channels(upload: Any, put: Any, files: Any, store: Any) -> None:
+    names = {"0": "T2w", "1": "T1gd", "2": "FLAIR", "3": "T1w"}
+    described = json.dumps({"channel_names": names, "labels": {"background": 0}}).encode()
+    members = {f"imagesTr/BRATS_001_000{index}.nii.gz": files.nifti() for index in range(4)}
+    contents = put(upload, "a.zip", files.zipped({**members, "dataset.json": described}))
+    assert {m: place.file[-8:-7] for m, place in contents.assignment.items()} == {
+        "t1": "3",
+        "t1ce": "1",
+        "t2": "0",
+        "flair": "2",
+    }
+    other = store.new()
+    put(other, "BRATS_001.nii.gz", files.nifti(files.voxels(shape=(*files.shape, 4))))
+    contents = put(other, "dataset.json", described)
+    assert {m: place.channel for m, place in contents.assignment.items()} == {
+        "t1": 3,
+        "t1ce": 1,
+        "t2": 0,
+        "flair": 2,
+    }
+    assert contents.problems == ()
+    for broken in (b"[" * 100_000, b"{}", b"\xff", b'{"channel_names": {"0": "Jane Doe"}}', b" " * (2 << 20)):
+        assert put(upload, "x/dataset.json", broken, 1 << 20).assignment
 
 
 def test_a_single_unnamed_image_is_what_a_model_of_one_modality_takes(

@@ -20,7 +20,7 @@ from brats3d.viewer.uploads import Limits, Upload, UploadStore
 
 Edits = list[tuple[int, int]]
 EDITS = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=6)
-SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def edited(data: bytes, edits: Edits, first: int) -> bytes:

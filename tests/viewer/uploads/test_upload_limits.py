@@ -117,7 +117,7 @@ def test_removal_while_a_file_is_received(store: Any, upload: Any, files: Any, k
     async def chunks() -> AsyncIterator[bytes]:
         yield files.nifti(packed=False)[:400]
         store.remove(upload.id)
-        yield bytes(1 << 19)
+        yield bytes(1 << 20)
 
     with pytest.raises(UploadGone):
         asyncio.run(upload.receive("t1.nii", chunks()))
