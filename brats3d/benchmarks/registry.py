@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from brats3d.benchmarks.app import benchmark_app
 from brats3d.benchmarks.loader import benchmark_loader
 from brats3d.benchmarks.memory import benchmark_memory
 from brats3d.benchmarks.metrics import benchmark_metrics
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Callable[[BenchmarkConfig], Report]] = MappingProxyType
         "train": benchmark_train,
         "memory": benchmark_memory,
         "scaling": benchmark_scaling,
+        "app": benchmark_app,
     }
 )
 """What is imported here is imported by every benchmark: each loads torch and the like when it runs."""

@@ -12,7 +12,8 @@ class BenchmarkConfig:
     name: str | None = None
     """What to measure (or the first argument): metrics, the scorers of segmentations,
     predict, loader (training patches), train (optimiser steps of nnU-Net's 3-D U-Net),
-    memory (peak memory of training and prediction), or scaling (several training processes)."""
+    memory (peak memory of training and prediction), scaling (several training processes), or app (the web
+    page with several users at once; give it a small size)."""
     repeats: int = 7
     """Measurements of each contender, in turn with the others."""
     contenders: tuple[str, ...] = ()
@@ -33,7 +34,8 @@ class BenchmarkConfig:
     cores for the others."""
     run: str | None = None
     """predict, memory: the run whose network is used; by default that of the quick start with random weights,
-    and with nnunet_python a dynunet, which nnU-Net has, too."""
+    and with nnunet_python a dynunet, which nnU-Net has, too. app: the run that segments; by default fuzzy
+    K-means does."""
     recipe: str | None = None
     """memory, scaling: configuration file of the training that is measured; by default the quick start."""
     processes: tuple[int, ...] = (1, 2)
@@ -41,6 +43,10 @@ class BenchmarkConfig:
     patch: tuple[int, int, int] = (128, 128, 128)
     """loader, train: voxels of a training patch; predict with nnunet_python: of a window, unless a run is
     given."""
+    users: int = 20
+    """app: users at the same time."""
+    cases: int = 3
+    """app: cases that each of them segments."""
     batch_size: int = 2
     """train: patches per step."""
     output: str | None = None
