@@ -6,9 +6,13 @@
   const canvas = element("view-canvas");
   const setup = JSON.parse(element("view-setup").textContent);
 
+  const giveUp = (reason) => {
+    told.textContent = `${reason} The planes above show the same case.`;
+    canvas.parentElement.hidden = true;
+    controls.hidden = true;
+  };
   if (!document.createElement("canvas").getContext("webgl2")) {
-    told.textContent = "This browser cannot draw in three dimensions (it has no WebGL 2). The planes above show the same case.";
-    canvas.hidden = true;
+    giveUp("This browser cannot draw in three dimensions (it has no WebGL 2).");
     return;
   }
 
@@ -34,7 +38,7 @@
     isRadiologicalConvention: true,
     sagittalNoseLeft: true,
     multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
-    multiplanarForceRender: true,
+    multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
     dragAndDropEnabled: false,
     showLegend: false,
     loadingText: "",
@@ -65,27 +69,54 @@
   };
   const turn = () => viewer.setSliceType(niivue.SLICE_TYPE[element("view-planes").value]);
   const reset = () => {
-    viewer.setPan2Dxyzmm([0, 0, 0, 1]);
-    viewer.setRenderAzimuthElevation(110, 15);
+    viewer.scene.pan2Dxyzmm = [0, 0, 0, 1];
+    viewer.scene.renderAzimuth = 110;
+    viewer.scene.renderElevation = 15;
     viewer.scene.crosshairPos = viewer.mm2frac(setup.centre_mm);
-    viewer.updateGLVolume();
+    viewer.drawScene();
+  };
+  // Drawing may take longer than events take to come: of those between two frames one is drawn.
+  const waiting = new Set();
+  const soon = (work) => () => {
+    if (!waiting.size) {
+      requestAnimationFrame(() => {
+        const all = [...waiting];
+        waiting.clear();
+        for (const one of all) one();
+      });
+    }
+    waiting.add(work);
   };
 
   try {
     await viewer.attachToCanvas(canvas);
     await show();
-    turn();
     reset();
   } catch (error) {
-    told.textContent = `The 3-D view could not start: ${error.message}. The planes above show the same case.`;
-    canvas.hidden = true;
+    giveUp(`The 3-D view could not start (${error.message}).`);
     return;
   }
-  for (const id of ["view-image", "view-labels", "view-image-opacity", "view-labels-opacity"]) {
-    element(id).addEventListener("input", show);
+  for (const control of controls.querySelectorAll("select, input")) {
+    const own = soon(control.id === "view-planes" ? turn : show);
+    for (const kind of ["input", "change"]) control.addEventListener(kind, own);
   }
-  for (const box of controls.querySelectorAll("[data-tissue]")) box.addEventListener("input", show);
-  element("view-planes").addEventListener("input", turn);
+  // Voxels lead to the right, to the front and upwards; the patient's right is on the left.
+  const steps = {
+    ArrowLeft: [1, 0, 0], ArrowRight: [-1, 0, 0], ArrowUp: [0, 1, 0], ArrowDown: [0, -1, 0],
+    PageUp: [0, 0, 1], PageDown: [0, 0, -1],
+  };
+  let way = [0, 0, 0];
+  const move = soon(() => {
+    viewer.moveCrosshairInVox(...way);
+    way = [0, 0, 0];
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    way = way.map((gone, axis) => gone + step[axis]);
+    move();
+  });
   element("view-reset").addEventListener("click", reset);
   controls.disabled = false;
   told.textContent = "";
