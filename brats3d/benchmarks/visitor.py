@@ -32,8 +32,11 @@ class Visitor:
     problems: list[str] = field(default_factory=list)
 
     def segment(self, files: Mapping[str, bytes], model: str) -> None:
-        """Send a case, wait until it is segmented, look at what was found, and delete it."""
-        with self._connected() as connection:
+        """Send a case, wait until it is segmented, look at what was found, and delete it.
+
+        A problem ends it and is noted.
+        """
+        with self._noting_problems() as connection:
 
             def ask(kind: str, method: str, path: str, body: bytes | None = None) -> bytes:
                 begin = time.perf_counter()
@@ -65,10 +68,10 @@ class Visitor:
             ask("get the overlay", "GET", f"/api/jobs/{job}/overlay.nii.gz?WT=0.4")
             ask("get the label map", "GET", f"/api/jobs/{job}/labels.nii.gz")
             ask("delete an upload", "DELETE", f"/api/uploads/{upload}")
-        self.done += 1
+            self.done += 1
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[http.client.HTTPConnection]:
+    def _noting_problems(self) -> Iterator[http.client.HTTPConnection]:
         connection = http.client.HTTPConnection(self.address, timeout=120)
         try:
             yield connection
