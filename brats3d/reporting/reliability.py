@@ -23,7 +23,7 @@ _CAPTION = (
     "Voxels of the brain of all cases, in bins of predicted probability: above, the share of them that are "
     "in the reference, against their mean probability (on the line: well calibrated; below it: "
     "overconfident); below, how many they are. ECE: expected calibration error, over all voxels and "
-    "without the lowest bin, which holds nearly all of the healthy brain; Brier: mean squared error."
+    "without the lowest bin, which is mostly healthy brain; Brier: mean squared error."
 )
 
 

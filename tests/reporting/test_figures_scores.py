@@ -185,7 +185,7 @@ class TestLesions:
         assert missed_and_invented(flat)[0].case_id == "a"
 
 
-@pytest.mark.parametrize("cases", [1, 40])
+@pytest.mark.parametrize("cases", [1, 15])
 def test_nothing_is_cut_off(cases: int) -> None:
     rows = table(cases)
     rows[0] = dataclasses.replace(rows[0], scores={**rows[0].scores, "hd95_mm": INF, "dice": NAN})
