@@ -60,6 +60,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.add_experimental_option("perfLoggingPrefs", {"enableNetwork": True, "enablePage": False})
     driver = webdriver.Chrome(options=options, service=Service(PROGRAMS["driver"]))
+    driver.set_script_timeout(PATIENCE_S)
     try:
         yield Browser(driver, folder / "downloads")
     finally:
@@ -151,6 +152,12 @@ class Browser:
         """Return errors of scripts, of the security policy and of loading since the last call."""
         entries = self.driver.get_log("browser")
         return [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
+
+    def expect(self, complaint: str) -> None:
+        """Take a complaint that belongs to the test out of the log; there must be one, and none besides."""
+        complaints = self.complaints()
+        assert complaints
+        assert all(complaint in each for each in complaints), complaints
 
     def picture(self, css: str) -> NDArray[np.uint8]:
         """Return what an element looks like, uint8 ``(height, width, 3)``."""
