@@ -57,8 +57,10 @@ export async function cancel() {
   }
 }
 
-async function take({ id, model }) {
+async function take(running) {
+  const { id, model } = running;
   const run = { id, model, thresholds: {}, result: await api.result(id, {}) };
+  if (session.running !== running || running.cancelled) return;
   session.runs = [...session.runs.filter((other) => other.model.id !== model.id), run];
   session.chosen = id;
   session.tell("runs");
