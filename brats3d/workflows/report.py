@@ -57,10 +57,10 @@ def report_one(config: ReportConfig, *, by_training: bool = False) -> Path:
     check_replaceable(output, PAGE, overwrite=config.overwrite or by_training)
     with staged(output, remove=[*files_in_index(output), *other_files(output)]) as folder:
         subject = _subject(config, run, folder, output)
-        page = run_page(subject, config, folder)
+        page, failures = run_page(subject, config, folder)
         tables = subject.scores.write(folder)
-        if subject.failures:
-            write_table(folder / FAILURES, failures_as_table(subject.failures))
+        if failures:
+            write_table(folder / FAILURES, failures_as_table(failures))
             tables.append(FAILURES)
         about = {
             "run": None if run is None else run.path.name,

@@ -25,6 +25,7 @@ from brats3d.reporting import (
 from brats3d.reporting.page import Cell, Column, PageTable, Part, Picture, place
 from brats3d.reporting.page.numbers import number, places_of
 from brats3d.workflows.messages import progress_over
+from brats3d.workflows.scoring import in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ _SHOWN = (
 )
 _EXTREMES = 3
 _WHOLE = frozenset({"lesion_tp", "lesion_fn", "lesion_fp"})
+
+NO_IMAGE = "no image"
+"""Stands for the image of a case that has none."""
 
 Read = Callable[[str], LabelledCase]
 """Reads or predicts the case of an id; raises Brats3dError where that cannot be done."""
@@ -89,8 +93,8 @@ def choose_by_score(
 
 
 def cases_part(
-    chosen: Mapping[str, str], read: Read, rows: Sequence[RegionRow], folder: Path, *, strict: bool
-) -> Part:
+    chosen: Mapping[str, str], read: Read, rows: Sequence[RegionRow], folder: Path
+) -> tuple[Part, dict[str, str]]:
     """Draw the chosen cases, one after the other, so that memory holds but one.
 
     Args:
@@ -98,50 +102,49 @@ def cases_part(
         read: Reads or predicts a case.
         rows: Scores, for the tables beside the figures.
         folder: Where the files of the figures go.
-        strict: Whether a case that cannot be read is an error; else the page says so.
+
+    Returns:
+        The cases, and those that cannot be read, to what is wrong with them.
 
     Raises:
-        Brats3dError: A case that cannot be read, or a file that cannot be written.
+        OutputError: A file cannot be written.
     """
-    parts = []
+    parts, unreadable = [], {}
     confusion: list[tuple[NDArray[np.int64], Sequence[str]]] = []
-    for number_, (case_id, said) in enumerate(progress_over(list(chosen.items()), "drawing"), start=1):
+    for place_, (case_id, said) in enumerate(progress_over(list(chosen.items()), "drawing"), start=1):
         name = f"{said}: {case_id}" if said else case_id
-        own = [row for row in rows if row.case_id == case_id]
         try:
             case = read(case_id)
         except DataError as error:
-            if strict:
-                raise
-            text = f"The case cannot be shown: {error.what}" + (f" ({error.where})" if error.where else "")
-            parts.append(Part(f"case-{number_}", name, text=(text,)))
+            unreadable[case_id] = in_one_line(error)
+            text = f"The case cannot be shown: {unreadable[case_id]}"
+            parts.append(Part(f"case-{place_}", name, text=[text]))
+            logger.warning("%s cannot be shown: %s", case_id, error.what)
             continue
         names = case.convention.class_names
         confusion.append((count_confusion(case.reference, case.prediction, len(names)), names))
+        own = [row for row in rows if row.case_id == case_id]
         tables = [_case_table(own)] if own else []
-        parts.append(Part(f"case-{number_}", name, tables=tables, pictures=_figures(case, folder)))
+        pictures = _figures(case, folder)
+        parts.append(Part(f"case-{place_}", name, tables=tables, pictures=pictures, starts_page=place_ > 1))
         logger.info("drew %s", case_id)
-    pictures = []
     if confusion:
         matrix = np.sum([own for own, _ in confusion], axis=0)
-        pictures.append(place(draw_confusion(matrix, confusion[0][1], len(confusion)), folder))
-    return Part(
-        "cases", "Cases", text=[_introduction(chosen)], pictures=pictures, parts=parts, starts_page=True
-    )
+        picture = place(draw_confusion(matrix, confusion[0][1], len(confusion)), folder)
+        parts.append(Part("confusion", "Classes of these cases", pictures=[picture], starts_page=True))
+    return Part("cases", "Cases", text=[_introduction(chosen)], parts=parts, starts_page=True), unreadable
 
 
 def _introduction(chosen: Mapping[str, str]) -> str:
-    ranked = (
-        "chosen by the mean Dice over the regions" if any(chosen.values()) else "in the order of the split"
-    )
-    return (
-        f"{len(chosen)} {'case' if len(chosen) == 1 else 'cases'}, {ranked}. "
-        "Colours show tissues; orange is a false positive, blue a false negative."
-    )
+    chosen_by = "by their mean Dice over the regions" if any(chosen.values()) else "in the order of the split"
+    count = "One case" if len(chosen) == 1 else f"{len(chosen)} cases"
+    return f"{count}, chosen {chosen_by}."
 
 
 def _figures(case: LabelledCase, folder: Path) -> list[Picture]:
-    drawings: list[Callable[[LabelledCase], Drawing]] = [draw_planes, draw_overview]
+    drawings: list[Callable[[LabelledCase], Drawing]] = [draw_planes]
+    if case.probabilities is not None or list(case.images) != [NO_IMAGE]:
+        drawings.append(draw_overview)
     return [place(draw(case), folder) for draw in drawings]
 
 

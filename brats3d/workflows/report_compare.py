@@ -173,7 +173,7 @@ def _pair_part(own: Comparison, number: int, folder: Path) -> Part:
     first, second = own.models
     text = [
         f"Differences are {second} less {first}, case by case; intervals are bootstrap 95 % intervals of the "
-        "mean difference, and p is that of a paired Wilcoxon signed-rank test."
+        "mean difference, and p is that of a paired Wilcoxon signed-rank test, adjusted after Holm."
     ]
     drawing = draw_wins(own)
     if number:

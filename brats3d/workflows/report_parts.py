@@ -10,6 +10,7 @@ from typing import Any
 
 from brats3d.reporting import draw_calibration, draw_dice, draw_distributions, draw_lesions, draw_volumes
 from brats3d.reporting.page import Cell, Column, Details, PageTable, Part, Tile, place
+from brats3d.reporting.page.failures import Failure
 from brats3d.reporting.page.lesions import all_details, count_table, wrong_table
 from brats3d.reporting.page.numbers import number, percent
 from brats3d.reporting.page.scores import (
@@ -112,32 +113,54 @@ def calibration_parts(scores: Scores, folder: Path) -> list[Part]:
     return [Part("calibration", "Calibration", text=text, tables=[table], pictures=[picture])]
 
 
-def classifier_parts(run: RunFolder, folder: Path) -> tuple[list[Tile], list[Part]]:
-    """What a classifier tells apart, and what it misses; a sentence where it has not been judged yet."""
+def judged_parts(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+    """What a classifier was found to do on the parts of the split; nothing where it has not been judged."""
     gate = read_record(run.path / GATE)
-    judged = {name: gate[name] for name in ("val", "test") if isinstance(gate.get(name), Mapping)}
+    return {name: gate[name] for name in ("val", "test") if isinstance(gate.get(name), Mapping)}
+
+
+def classifier_part(run: RunFolder, folder: Path) -> tuple[list[Tile], Part]:
+    """How well a classifier tells images apart; a sentence where it has not been judged yet.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    gate, judged = read_record(run.path / GATE), judged_parts(run)
     if not judged:
-        return [], [Part("scores", "Scores", text=["No image has been judged yet."])]
+        return [], Part("scores", "Scores", text=["No image has been judged yet."])
     name, report = list(judged.items())[-1]
-    images = gate.get("images", "images")
+    images, wanted = gate.get("images", "images"), gate.get("wanted_sensitivity")
     tiles = [
         Tile("ROC AUC", number(report.get("auc")), f"{report.get('images', 0)} {images} of {name}"),
-        Tile("Sensitivity", number(report.get("sensitivity")), f"wanted: {gate.get('wanted_sensitivity')}"),
+        Tile("Sensitivity", number(report.get("sensitivity")), f"wanted: {wanted}"),
         Tile("Specificity", number(report.get("specificity"))),
         Tile("Skipped", percent(report.get("skipped_share")), f"{images} below the threshold"),
     ]
     text = [
         f"The classifier tells {images} with tumour from those without. Those with a confidence below "
         f"{number(gate.get('threshold'), 4)} count as without; the threshold was chosen on the validation "
-        f"cases for a sensitivity of {gate.get('wanted_sensitivity')}."
+        f"cases for a sensitivity of {wanted}."
     ]
-    tables = [_classifier_table(judged, images), *(_confusion(part, own) for part, own in judged.items())]
     chosen = {part: (own["sensitivity"], own["specificity"]) for part, own in judged.items()}
-    curves = {part: curve for part, curve in roc_points(run).items() if part in judged}
+    curves = {part: curve for part, curve in _roc_points(run).items() if part in judged}
     pictures = [place(draw_roc(curves, chosen), folder)] if curves else []
-    return tiles, [
-        Part("scores", "Scores", text=text, tables=tables, pictures=pictures),
-        Part("missed", "Missed", **_missed(judged)),
+    tables = [_classifier_table(judged, images), *(_confusion(part, own) for part, own in judged.items())]
+    return tiles, Part("scores", "Scores", text=text, tables=tables, pictures=pictures)
+
+
+def missed_images(run: RunFolder) -> list[Failure]:
+    """Images with tumour that a classifier takes for such without, those it is surest of first."""
+    missed = [(part, one) for part, own in judged_parts(run).items() for one in own.get("missed", [])]
+    return [
+        Failure(
+            1,
+            str(one["case_id"]),
+            part if one.get("slice") is None else f"{part}, slice {one['slice']}",
+            "tumour missed",
+            f"confidence {number(one['confidence'], 4)}",
+            -float(one["confidence"]),
+        )
+        for part, one in sorted(missed, key=lambda own: float(own[1]["confidence"]))
     ]
 
 
@@ -171,25 +194,7 @@ def _confusion(part: str, report: Mapping[str, Any]) -> PageTable:
     )
 
 
-def _missed(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    missed = [(part, one) for part, report in judged.items() for one in report.get("missed", [])]
-    if not missed:
-        return {"text": ["No image with tumour was missed."]}
-    rows = [
-        [
-            Cell(str(one.get("case_id"))),
-            Cell(part),
-            Cell("" if one.get("slice") is None else str(one["slice"])),
-            Cell(number(one.get("confidence"), 4)),
-        ]
-        for part, one in missed
-    ]
-    columns = [Column("Case", "text"), Column("Part", "text"), Column("Slice"), Column("Confidence")]
-    caption = f"{len(missed)} images with tumour that were missed"
-    return {"tables": [PageTable(caption, columns, rows, frozenset(range(len(rows))), sortable=True)]}
-
-
-def roc_points(run: RunFolder) -> dict[str, tuple[list[float], list[float]]]:
+def _roc_points(run: RunFolder) -> dict[str, tuple[list[float], list[float]]]:
     """Part of the split to sensitivities and specificities, as the training recorded them."""
     points: dict[str, tuple[list[float], list[float]]] = {}
     path = run.path / ROC

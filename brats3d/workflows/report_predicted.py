@@ -23,12 +23,12 @@ from brats3d.workflows.conventions import Conventions, fitting_conventions, stat
 from brats3d.workflows.evaluate import existing_path
 from brats3d.workflows.label_maps import PROBABILITIES_ENDING, checked_labels
 from brats3d.workflows.pairing import Masks, find_predictions, find_references
+from brats3d.workflows.report_cases import NO_IMAGE
 from brats3d.workflows.reported_cases import shown_case
 from brats3d.workflows.segmentation import SegmentedCase
 
 logger = logging.getLogger(__name__)
 
-NO_IMAGE = "no image"
 _CONVENTIONS = ("prediction_convention", "reference_convention")
 
 

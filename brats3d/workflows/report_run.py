@@ -17,9 +17,11 @@ from brats3d.workflows.loading import load_segmentation
 from brats3d.workflows.report_cases import Read, cases_part, choose_by_score
 from brats3d.workflows.report_parts import (
     calibration_parts,
-    classifier_parts,
+    classifier_part,
     figure_parts,
+    judged_parts,
     lesion_parts,
+    missed_images,
     score_part,
 )
 from brats3d.workflows.report_predicted import PredictedCases
@@ -30,6 +32,7 @@ from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.training_cases import find_cases
 
 _ALL = (str(10**9),)
+_TASKS = {"segment": "segmentation", "classify": "classification"}
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,11 @@ class Subject:
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def failures(self) -> list[Failure]:
-        """What went wrong, the worst first."""
-        return find_failures(self.scores.rows, self.scores.failed)
-
-    @property
     def title(self) -> str:
-        """Name of the run, else that of the folder of predictions."""
-        return self.run.path.name if self.run is not None else "Predictions"
+        """Name of the run, or of the folder of label maps, and what it is."""
+        if self.run is None:
+            return f"Label maps in {Path(self.scores.summary['inputs']['predictions']).name}"
+        return f"{self.run.path.absolute().name}: {_TASKS[self.run.config().task]}"
 
 
 def choose_of_run(run: RunFolder, scores: Scores, config: ReportConfig) -> tuple[str | None, dict[str, str]]:
@@ -106,7 +106,7 @@ def reader_of_run(run: RunFolder, ids: Sequence[str], config: ReportConfig) -> R
     return read
 
 
-def run_page(subject: Subject, config: ReportConfig, folder: Path) -> Page:
+def run_page(subject: Subject, config: ReportConfig, folder: Path) -> tuple[Page, list[Failure]]:
     """Draw the figures and put the page together.
 
     Args:
@@ -114,43 +114,66 @@ def run_page(subject: Subject, config: ReportConfig, folder: Path) -> Page:
         config: What is asked for.
         folder: Where the files of the figures go.
 
+    Returns:
+        The page, and what went wrong with the cases.
+
     Raises:
         Brats3dError: Anything the user can mend: the run, its cases, the output folder.
     """
-    run, scores = subject.run, subject.scores
+    run = subject.run
     settings = run.config() if run is not None else None
-    classifies = settings is not None and settings.task == assembly.CLASSIFY
-    shown: list[Part] = []
-    if subject.chosen:
-        if subject.predicted is not None:
-            read: Read = subject.predicted.read
-        else:
-            assert run is not None
-            read = reader_of_run(run, list(subject.chosen), config)
-        strict = subject.predicted is None
-        shown = [cases_part(subject.chosen, read, scores.rows, folder, strict=strict)]
-    parts: list[Part] = [training_part(run, folder)] if run is not None else []
-    top: list[Tile] = []
-    if classifies:
-        assert run is not None
-        top, own = classifier_parts(run, folder)
-        parts += own
+    first = [training_part(run, folder)] if run is not None else []
+    if run is not None and settings is not None and settings.task == assembly.CLASSIFY:
+        found = _of_classifier(run, folder)
     else:
-        top = tiles(scores.summary) if scores.rows else []
-        parts += [score_part(scores), *figure_parts(scores, folder), *shown]
-        parts += [*lesion_parts(scores, folder), *calibration_parts(scores, folder)]
-        if settings is not None and subject.predicted is None:
-            parts.append(rules_part(settings, scores.summary))
-    parts.append(reproduction_part(subject, config, settings))
-    failures = subject.failures
-    known = bool(scores.rows or scores.failed)
-    return Page(
-        title=f"{subject.title}: {'classifier' if classifies else 'segmentation'}",
-        subtitle=_subtitle(subject),
-        parts=parts,
-        tiles=top,
-        failures=failures_on_page(failures, len({row.case_id for row in scores.rows})) if known else None,
+        found = _of_segmentation(subject, config, settings, folder)
+    failures = failures_on_page(found.failures, found.cases) if found.cases or found.failures else None
+    parts = [*first, *found.parts, reproduction_part(subject, config, settings)]
+    page = Page(subject.title, _subtitle(subject), parts, found.tiles, failures)
+    return page, found.failures
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What there is to say of scores and cases."""
+
+    parts: list[Part]
+    tiles: list[Tile]
+    failures: list[Failure]
+    cases: int
+
+
+def _of_classifier(run: RunFolder, folder: Path) -> _Found:
+    top, part = classifier_part(run, folder)
+    cases = sum(own["cases"] for own in judged_parts(run).values())
+    return _Found([part], top, missed_images(run), cases)
+
+
+def _of_segmentation(
+    subject: Subject, config: ReportConfig, settings: FitConfig | None, folder: Path
+) -> _Found:
+    scores = subject.scores
+    parts = [score_part(scores), *figure_parts(scores, folder)]
+    unreadable: dict[str, str] = {}
+    if subject.chosen:
+        part, unreadable = cases_part(subject.chosen, _reader(subject, config), scores.rows, folder)
+        parts.append(part)
+    parts += [*lesion_parts(scores, folder), *calibration_parts(scores, folder)]
+    if settings is not None and subject.predicted is None:
+        parts.append(rules_part(settings, scores.summary))
+    return _Found(
+        parts,
+        tiles(scores.summary) if scores.rows else [],
+        find_failures(scores.rows, scores.failed, unreadable),
+        len({row.case_id for row in scores.rows}),
     )
+
+
+def _reader(subject: Subject, config: ReportConfig) -> Read:
+    if subject.predicted is not None:
+        return subject.predicted.read
+    assert subject.run is not None
+    return reader_of_run(subject.run, list(subject.chosen), config)
 
 
 def _subtitle(subject: Subject) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from brats3d import assembly
 from brats3d.config import FitConfig, to_yaml
 from brats3d.errors import DataError
 from brats3d.reporting import Drawing, TrainingLog, draw_curves, read_training_log
@@ -70,6 +71,7 @@ def _facts(run: RunFolder, config: FitConfig) -> list[Fact]:
     }
     split = run.split()
     values = ", ".join(f"{value} {tissue}" for value, tissue in labels.get("values", {}).items())
+    segments = config.task != assembly.CLASSIFY
     return [
         ("Run", str(run.path)),
         ("Task", config.task),
@@ -79,7 +81,7 @@ def _facts(run: RunFolder, config: FitConfig) -> list[Fact]:
         ("Regions", "; ".join(f"{name} = {tissues}" for name, tissues in regions.items())),
         ("Modalities", ", ".join(config.data.modalities) if config.data.modalities else "as the layout has"),
         ("Network", f"{model.name}, {model.spatial_dims}-D, {model.head}{_params(model.params)}"),
-        ("Loss", f"{config.loss.name}{_params(config.loss.params)}"),
+        *([("Loss", f"{config.loss.name}{_params(config.loss.params)}")] if segments else []),
         ("Optimiser", f"{optim.name}, learning rate {optim.lr:g}, {optim.schedule}"),
         ("Averaged weights", "none" if optim.ema_decay is None else f"decay {optim.ema_decay:g} a step"),
         ("Patches", f"{patch} voxels, {config.patch.batch_size} a step, {config.patch.per_epoch} an epoch"),

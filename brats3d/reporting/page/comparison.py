@@ -68,9 +68,8 @@ def difference_table(comparison: Comparison) -> PageTable:
         Column(f"{first} wins"),
         Column("Ties"),
         Column(f"{second} wins"),
-        Column("p"),
-        Column("p (Holm)"),
-        Column("Which is better", "text"),
+        Column("p, adjusted"),
+        Column("Better", "text"),
     )
     rows = [
         _difference_cells(own, comparison.metrics[own.metric], first, second)
@@ -93,8 +92,7 @@ def _difference_cells(own: ScoreDifference, higher_is_better: bool, first: str, 
         Cell(signed(statistics.mean, places), interval),
         Cell(signed(statistics.median, places)),
         *(Cell(str(count)) for count in (own.wins, own.ties, own.losses)),
-        Cell(p_value(own.p)),
-        Cell(p_value(own.p_holm)),
+        Cell(p_value(own.p_holm), f"not: {p_value(own.p)}"),
         Cell(_verdict(own, higher_is_better, first, second)),
     ]
 
@@ -104,7 +102,7 @@ def _verdict(own: ScoreDifference, higher_is_better: bool, first: str, second: s
     if math.isnan(own.p_holm) or not own.difference.mean or math.isnan(own.difference.mean):
         return NOTHING
     if own.p_holm >= _SIGNIFICANT:
-        return "could be chance"
+        return "perhaps chance"
     return second if (own.difference.mean > 0) == higher_is_better else first
 
 

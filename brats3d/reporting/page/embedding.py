@@ -19,7 +19,7 @@ _MOST_PNG_BYTES = 150_000
 _MOST_DOTS_ACROSS = 1200
 _JPEG_QUALITY = 90
 _PIXELS_PER_INCH = 96  # of a page
-_ON_PAPER = frozenset({"confusion"})
+_ON_PAPER = ("confusion", "wins")  # letters upon colours
 _BACKGROUND = re.compile(r'(<g id="(?:figure|axes)_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)fill: #ffffff')
 _GREY = re.compile(r"\b(fill|stroke): #([0-9a-f]{2})\2\2")
 _PALE, _DARK = 0xD0, 0x40
@@ -54,7 +54,7 @@ def place(drawing: Drawing, folder: Path) -> Picture:
     """
     entry = drawing.save(folder)
     svg = (folder / entry.files["svg"]).read_text(encoding="utf-8")
-    if drawing.case_id is None and drawing.kind not in _ON_PAPER and len(svg) <= _MOST_SVG_BYTES:
+    if drawing.case_id is None and not drawing.kind.startswith(_ON_PAPER) and len(svg) <= _MOST_SVG_BYTES:
         return Picture(entry, inline_svg(svg, prefix=entry.name, text=entry.title), themed=True)
     png = (folder / entry.files["png"]).read_bytes()
     dots = 1.0 if drawing.case_id is not None else DOTS_PER_INCH / _PIXELS_PER_INCH

@@ -36,7 +36,9 @@ class Failure:
     weight: float = 0.0
 
 
-def find_failures(rows: Sequence[RegionRow], failed: Mapping[str, str]) -> list[Failure]:
+def find_failures(
+    rows: Sequence[RegionRow], failed: Mapping[str, str], unreadable: Mapping[str, str] | None = None
+) -> list[Failure]:
     """List failures, the worst first.
 
     A case that could not be scored or has no prediction, a region that was missed altogether (Dice 0) or
@@ -45,8 +47,10 @@ def find_failures(rows: Sequence[RegionRow], failed: Mapping[str, str]) -> list[
     Args:
         rows: Scores per case and region.
         failed: Case id to why it could not be scored.
+        unreadable: Case id to why it could not be shown.
     """
     found = [Failure(0, case_id, "", "not scored", reason) for case_id, reason in failed.items()]
+    found += [Failure(0, case_id, "", "not shown", why) for case_id, why in (unreadable or {}).items()]
     missing = dict.fromkeys(row.case_id for row in rows if row.empty == PREDICTION_MISSING)
     found += [Failure(0, case_id, "", "no prediction", "scored as the worst") for case_id in missing]
     for row in rows:
@@ -102,7 +106,7 @@ def failures_on_page(failures: Sequence[Failure], cases: int) -> Failures:
     if not failures:
         scored = "The case was" if cases == 1 else f"All {cases} cases were"
         return Failures(
-            None, f"None. {scored} scored; no region or lesion was missed altogether, and none was invented."
+            None, f"None. {scored} scored; nothing was missed altogether, and nothing was invented."
         )
     kinds: dict[str, int] = {}
     for one in failures:

@@ -53,7 +53,7 @@ def tiles(summary: Summary) -> list[Tile]:
 
 
 def score_table(summary: Summary) -> PageTable:
-    """Means and medians of every metric by region, with what the metric is."""
+    """Means of every metric by region with their intervals, and what the metric is."""
     regions = list(summary["regions"])
     rows = []
     for metric, definition in summary["definitions"].items():
@@ -68,10 +68,7 @@ def score_table(summary: Summary) -> PageTable:
     cases = summary["cases"]
     caption = "Scores of one case"
     if cases != 1:
-        caption = (
-            f"Means over {cases} cases with bootstrap 95 % intervals of the mean; "
-            "below them medians with quartiles"
-        )
+        caption = f"Means over {cases} cases, below them bootstrap 95 % intervals of the mean"
     return PageTable(caption, columns, rows)
 
 
@@ -87,8 +84,7 @@ def _mean_cell(statistics: Mapping[str, Any] | None, metric: str) -> Cell:
     if statistics["n"] == 1:
         return Cell(mean)
     low, high = (number(statistics[end], places) for end in ("ci95_low", "ci95_high"))
-    median, first, third = (number(statistics[name], places) for name in ("median", "q25", "q75"))
-    return Cell(f"{mean} [{low}, {high}]", f"{median} ({first}, {third})")
+    return Cell(mean, f"{low} to {high}")
 
 
 def _interval(statistics: Mapping[str, Any], metric: str) -> str:
