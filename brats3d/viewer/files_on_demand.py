@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ _KEPT = 16
 
 
 class FilesOnDemand:
-    """The folder of a job. Each file is written once, by one thread at a time.
+    """The folder of a job. Each file is written once; files of one name by one thread at a time.
 
     Of files that differ only in their key, the newest few are kept; one that is being sent meanwhile is
     sent to its end.
@@ -28,7 +29,7 @@ class FilesOnDemand:
     def __init__(self, folder: Path, job_id: str) -> None:
         self._folder = folder
         self._job_id = job_id
-        self._lock = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._gone = False
 
     def get(self, name: str, key: object, ending: str, write: Callable[[Path], None]) -> Path:
@@ -45,7 +46,7 @@ class FilesOnDemand:
         """
         digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
         path = self._folder / f"{name}-{digest}.{ending}"
-        with self._lock, self.reading():
+        with self._locks[name], self.reading():
             if self._gone:
                 raise JobGone(self._job_id)
             if path.exists():
@@ -72,8 +73,10 @@ class FilesOnDemand:
     def delete(self) -> None:
         """Delete all files; no more are written."""
         self._gone = True
-        with self._lock:  # whoever is writing comes to the end
-            shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for lock in list(self._locks.values()):
+            with lock:  # whoever was writing has come to the end, and may have made the folder again
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _remove_oldest(self, name: str, ending: str) -> None:
         files = sorted(self._folder.glob(f"{name}-*.{ending}"), key=lambda file: file.stat().st_mtime)

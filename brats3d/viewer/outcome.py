@@ -111,10 +111,8 @@ class Outcome:
         Raises:
             JobGone: It has been deleted.
         """
-        if self.reference is None:
-            return None
         with self.files.reading():
-            return self.reference.scores(*self.classes_at(thresholds))
+            return _scores_at(self, thresholds)
 
 
 # A few, so that a slider that comes back and a download after a look need not wait; in memory they are
@@ -129,6 +127,15 @@ def _classes_at(outcome: Outcome, thresholds: Thresholds) -> tuple[Box, NDArray[
     return box, classes
 
 
-def forget_classes() -> None:
-    """Let go of the labels that were made last."""
+# Distances between surfaces take longer than anything else that a result says.
+@lru_cache(maxsize=64)
+def _scores_at(outcome: Outcome, thresholds: Thresholds) -> list[dict[str, Any]] | None:
+    if outcome.reference is None:
+        return None
+    return outcome.reference.scores(*_classes_at(outcome, thresholds))
+
+
+def forget_latest() -> None:
+    """Let go of the labels and scores that were made last."""
     _classes_at.cache_clear()
+    _scores_at.cache_clear()

@@ -15,7 +15,7 @@ from brats3d.errors import Brats3dError, ConfigError, closest_first
 from brats3d.files import make_folder
 from brats3d.viewer.job import Job
 from brats3d.viewer.offered_model import OfferedModel
-from brats3d.viewer.outcome import forget_classes
+from brats3d.viewer.outcome import forget_latest
 from brats3d.viewer.refusals import JobGone
 from brats3d.viewer.snapshot import ENDED
 from brats3d.viewer.worker import Worker
@@ -178,7 +178,7 @@ class SegmentationService:
         for job in jobs:
             self._forget(job)
         shutil.rmtree(self._folder, ignore_errors=True)
-        forget_classes()
+        forget_latest()
 
     def __enter__(self) -> SegmentationService:
         return self

@@ -88,12 +88,6 @@ def run_of(phantom_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     return make
 
 
-@pytest.fixture(scope="session")
-def trained_run(run_of: Callable[[str], Path]) -> Path:
-    """A run of a 3-D network."""
-    return run_of("volumes")
-
-
 @dataclass
 class Obedient:
     """Takes what is bright in T1ce for a tumour, in steps; does at the first one what it is told.
