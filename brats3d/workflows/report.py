@@ -13,8 +13,9 @@ from brats3d.reporting.page import failures_as_table
 from brats3d.reporting.table import write_table
 from brats3d.workflows.report_files import check_replaceable, other_files, write_page
 from brats3d.workflows.report_predicted import find_predicted_cases
-from brats3d.workflows.report_run import Subject, choose_of_run, predicted_subject, run_page
+from brats3d.workflows.report_run import run_page
 from brats3d.workflows.report_scores import chosen_settings, scores_of_predictions, scores_of_run
+from brats3d.workflows.report_subject import Subject, choose_of_run, predicted_subject
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.staging import staged
 from brats3d.workflows.training_curves import REPORT

@@ -120,5 +120,5 @@ def _packed(picture: Image.Image) -> tuple[str, bytes]:
     picture.save(png, "PNG", optimize=True)
     if png.tell() <= _MOST_PNG_BYTES:
         return "png", png.getvalue()
-    picture.save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
+    picture.save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return "jpeg", jpeg.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 
 from brats3d.metrics import RegionRow
 from brats3d.reporting.metric_titles import direction, metric_title
-from brats3d.reporting.page.content import Cell, Column, Details, PageTable, Tile
+from brats3d.reporting.page.content import Cell, Column, PageTable, Tile
 from brats3d.reporting.page.numbers import NOTHING, number, places_of
 from brats3d.reporting.palette import region_colours
 
@@ -130,53 +130,6 @@ def empty_table(summary: Summary) -> PageTable:
     ]
     columns = [Column("Region", "text"), *(Column(title) for title in states.values())]
     return PageTable("Cases in which the region is, by reference and prediction", columns, rows)
-
-
-def rule_details(summary: Summary) -> Details | None:
-    """What an empty mask, a missed or an invented lesion is worth."""
-    profile = summary.get("profile")
-    if not profile:
-        return None
-    policy, lesions = profile["policy"], profile["lesions"]
-    states = {
-        "both": "both empty",
-        "prediction": "nothing predicted",
-        "reference": "nothing in the reference",
-        "missing": "no prediction",
-    }
-    rows = [
-        [Cell(metric), *(Cell(_worth(values[state], policy["penalty_mm"])) for state in states)]
-        for metric, values in policy["values_when_empty"].items()
-    ]
-    table = PageTable(
-        "What a metric is worth when a mask is empty",
-        [Column("Metric", "text"), *map(Column, states.values())],
-        rows,
-    )
-    terms = [
-        ("Profile", f"{profile['name']}: {profile['source']}"),
-        ("Surfaces", profile["definition_says"]),
-        *((name.replace("_", " "), _plain(value)) for name, value in lesions.items()),
-    ]
-    return Details("Rules of the scores: empty masks and lesions", [table], terms)
-
-
-def _worth(value: Any, penalty_mm: float | None) -> str:
-    if value == "penalty":
-        return f"{number(penalty_mm, 0)} mm"
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "undefined"
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(own)}" for name, own in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(own) for own in value)
-    return "undefined" if value is None else str(value)
 
 
 def case_table(rows: Sequence[RegionRow]) -> PageTable:
