@@ -17,15 +17,19 @@ from brats3d.labels import LabelConvention
 from brats3d.reporting import ReportedCase
 from brats3d.reporting.case_page import render_case_page
 from brats3d.workflows.case_method import model_of_run, role_in_run, settings_of_run, thresholds_of_run
-from brats3d.workflows.loading import load_segmentation
+from brats3d.workflows.loading import check_segments, load_segmentation
 from brats3d.workflows.messages import progress_over
-from brats3d.workflows.reported_cases import shown_case
+from brats3d.workflows.report_case_predicted import check_predicted, find_label_maps
+from brats3d.workflows.report_predicted import PredictedCases
+from brats3d.workflows.reported_cases import shown_case, trusts_arrays
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.training_cases import find_cases
+from brats3d.workflows.training_curves import REPORT
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "report"
+_NO_REFERENCE = "There is no reference for the case."
+_NO_THRESHOLDS = "It is not known by which thresholds the labels were made; 0.5 is taken."
 _OTHER_REGIONS = "The label map of the case has other regions than the model, so that they are not compared."
 
 
@@ -60,16 +64,45 @@ def report_case(config: ReportConfig) -> list[Path]:
     Raises:
         Brats3dError: Anything the user can mend: the run, its cases, the output folder.
     """
+    if config.predictions is not None:
+        label_maps = find_label_maps(config)
+        check_predicted(config.case, label_maps)
+        targets = _targets(config, Path(config.predictions), config.case)
+        return _write(_predicted(label_maps, config), targets)
     if config.run is None:
         raise ConfigError(
-            "no run to segment the case with", where="run", remedy="name a run folder: runs/NAME"
+            "nothing to show the case by",
+            where="run",
+            remedy="name a run folder: runs/NAME; or label maps: --predictions DIR",
         )
     run = RunFolder.open(config.run)
-    output = Path(config.output) if config.output is not None else run.path / FOLDER
+    check_segments(run)
     cases = _cases_of_run(run, config.case)
-    targets = {case.case_id: page_path(output, case.case_id) for case in cases}
-    check_pages(targets.values(), overwrite=config.overwrite)
-    for page in _segmented(run, cases, config):
+    targets = _targets(config, run.path, [case.case_id for case in cases])
+    return _write(_segmented(run, cases, config), targets)
+
+
+def _targets(config: ReportConfig, place: Path, case_ids: Sequence[str]) -> dict[str, Path]:
+    """Where the pages go, by case id.
+
+    Raises:
+        OutputError: Pages exist and may not be replaced.
+    """
+    folder = (place if place.is_dir() else place.parent) / REPORT
+    output = folder if config.output is None else Path(config.output)
+    targets = {name: page_path(output, name) for name in case_ids}
+    present = [path for path in targets.values() if path.exists()]
+    if present and not config.overwrite:
+        raise OutputError(
+            "there is a page of the case already",
+            where=present[0],
+            remedy="pass --overwrite, or choose another --output",
+        )
+    return targets
+
+
+def _write(pages: Iterable[CasePage], targets: Mapping[str, Path]) -> list[Path]:
+    for page in pages:
         write_text(targets[page.case.case_id], written(page))
         logger.info("wrote the page of %s", page.case.case_id)
     return list(targets.values())
@@ -91,21 +124,6 @@ def page_path(output: Path, case_id: str) -> Path:
     return output / f"case-{re.sub(r'[^A-Za-z0-9._-]', '_', case_id)}.html"
 
 
-def check_pages(targets: Iterable[Path], *, overwrite: bool) -> None:
-    """Fail before the work, not after it.
-
-    Raises:
-        OutputError: Pages exist and may not be replaced.
-    """
-    present = [path for path in targets if path.exists()]
-    if present and not overwrite:
-        raise OutputError(
-            "there is a page of the case already",
-            where=present[0],
-            remedy="pass --overwrite, or choose another --output",
-        )
-
-
 def _segmented(run: RunFolder, cases: Sequence[Case], config: ReportConfig) -> Iterator[CasePage]:
     """Segment case by case, so that memory holds but one."""
     segmentation = load_segmentation([run], checkpoint=config.checkpoint, accelerator=config.accelerator)
@@ -120,9 +138,29 @@ def _segmented(run: RunFolder, cases: Sequence[Case], config: ReportConfig) -> I
                 case = replace(case, label=None)
                 notes.append(_OTHER_REGIONS)
         shown = shown_case(
-            case, segmentation(case, values), segmentation.modalities, values=values, trained=trained
+            case,
+            segmentation(case, values),
+            segmentation.modalities,
+            values=values,
+            trained=trained,
+            trust_arrays=trusts_arrays(segmentation),
         )
         yield CasePage(shown, model_of_run(run), notes, settings, thresholds_of_run(run))
+
+
+def _predicted(label_maps: PredictedCases, config: ReportConfig) -> Iterator[CasePage]:
+    """Read case by case."""
+    run = None if config.run is None else RunFolder.open(config.run)
+    model = f"whatever wrote the label maps in {Path(str(config.predictions)).name}"
+    for case_id in progress_over(list(dict.fromkeys(config.case)), "reading"):
+        case = label_maps.show(case_id)
+        notes = [] if case_id in label_maps.references.paths else [_NO_REFERENCE]
+        if case.probabilities is not None and run is None:
+            notes.append(_NO_THRESHOLDS)
+        if run is None:
+            yield CasePage(case, model, notes)
+        else:
+            yield CasePage(case, model_of_run(run), notes, thresholds=thresholds_of_run(run))
 
 
 def _cases_of_run(run: RunFolder, wanted: Sequence[str]) -> list[Case]:

@@ -18,7 +18,7 @@ from brats3d.imaging import read_volume
 from brats3d.imaging.headers import read_stored_header
 from brats3d.labels import LabelConvention
 from brats3d.metrics import Calibration, count_calibration, pool_calibrations
-from brats3d.reporting import LabelledCase
+from brats3d.reporting import LabelledCase, ReportedCase
 from brats3d.workflows.conventions import Conventions, fitting_conventions, stated_convention
 from brats3d.workflows.evaluate import existing_path
 from brats3d.workflows.label_maps import PROBABILITIES_ENDING, checked_labels
@@ -34,7 +34,7 @@ _CONVENTIONS = ("prediction_convention", "reference_convention")
 
 @dataclass(frozen=True)
 class PredictedCases:
-    """Label maps and their references.
+    """Label maps and, as far as there are any, their references.
 
     Attributes:
         predictions: Case id to label map.
@@ -49,6 +49,12 @@ class PredictedCases:
     data_set: Mapping[str, Case]
 
     def read(self, case_id: str) -> LabelledCase:
+        """Read a case that has a reference; see :meth:`show`."""
+        shown = self.show(case_id)
+        assert isinstance(shown, LabelledCase)
+        return shown
+
+    def show(self, case_id: str) -> ReportedCase:
         """Read a case; without images, tumour and errors are shown on black.
 
         Raises:
@@ -66,12 +72,13 @@ class PredictedCases:
         )
         case = self._case(case_id)
         shown = shown_case(case, result, tuple(case.images), values=values, trained=regions)
-        assert isinstance(shown, LabelledCase)
         if probabilities is None:
             shown = replace(shown, probabilities=None)
         if not shown.images:
-            tumour = ((shown.reference > 0) | (shown.prediction > 0)).astype(np.float32)
-            shown = replace(shown, images={NO_IMAGE: tumour})
+            tumour = shown.prediction > 0
+            if shown.reference is not None:
+                tumour = tumour | (shown.reference > 0)
+            shown = replace(shown, images={NO_IMAGE: tumour.astype(np.float32)})
         return shown
 
     def calibration(self) -> dict[str, Calibration]:
@@ -121,7 +128,7 @@ class PredictedCases:
 
     def _case(self, case_id: str) -> Case:
         case = self.data_set.get(case_id)
-        path = self.references.paths[case_id]
+        path = self.references.paths.get(case_id)
         images = {} if case is None else dict(case.images)
         channels = {} if case is None else dict(case.channels)
         return Case(case_id, case_id, images, self.conventions[1], label=path, channels=channels)

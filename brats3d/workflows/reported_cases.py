@@ -16,7 +16,7 @@ from brats3d.imaging import PIXEL, Geometry, read_volume
 from brats3d.labels import LabelConvention
 from brats3d.reporting import LabelledCase, ReportedCase
 from brats3d.transforms.restoration import orientation_change
-from brats3d.workflows.segmentation import Segmentation, SegmentedCase
+from brats3d.workflows.segmentation import CaseSegmentation, Segmentation, SegmentedCase
 
 Voxel = TypeVar("Voxel", bound=np.generic)
 
@@ -96,7 +96,12 @@ def reported_case(case: Case, segmentation: Segmentation) -> LabelledCase:
     assert case.label is not None
     result = segmentation(case, case.convention)
     shown = shown_case(
-        case, result, segmentation.modalities, values=case.convention, trained=segmentation.convention
+        case,
+        result,
+        segmentation.modalities,
+        values=case.convention,
+        trained=segmentation.convention,
+        trust_arrays=trusts_arrays(segmentation),
     )
     assert isinstance(shown, LabelledCase)
     return shown
@@ -109,6 +114,7 @@ def shown_case(
     *,
     values: LabelConvention,
     trained: LabelConvention,
+    trust_arrays: bool = False,
 ) -> ReportedCase:
     """Put a segmented case together with its images and, if it has a label map, its reference.
 
@@ -118,20 +124,25 @@ def shown_case(
         modalities: Images to show.
         values: Meaning of the label values of ``result``, with the regions of ``trained``.
         trained: Names the classes and regions.
+        trust_arrays: Whether voxels line up wherever shapes are the same, whatever the headers say.
 
     Returns:
         A :class:`~brats3d.reporting.LabelledCase` where there is a label map.
 
     Raises:
-        DataError: A file is missing or torn, or the label map has another grid than the images.
+        DataError: A file is missing or torn, or lies on another grid than the result.
         LabelError: A label value outside the convention of the case.
     """
     grid = result.geometry
     with case.here():
         images = {
-            name: read_volume(case.images[name], channel=case.channels.get(name))[0] for name in modalities
+            name: _on_grid(case.images[name], case.channels.get(name), grid, trust_arrays)
+            for name in modalities
         }
-        reference = None if case.label is None else _reference(case, case.label, grid)
+        reference = None
+        if case.label is not None:
+            labels = _on_grid(case.label, None, grid, trust_arrays)
+            reference = case.convention.to_classes(case.convention.check(labels, case.label))
     shown = ReportedCase(
         case.case_id,
         {name: _upright(image, grid) for name, image in images.items()},
@@ -144,18 +155,25 @@ def shown_case(
     return shown if reference is None else shown.with_reference(_upright(reference, grid))
 
 
-def _reference(case: Case, path: Path, grid: Geometry) -> NDArray[np.uint8]:
-    labels, geometry = read_volume(path)
-    difference = grid.difference(geometry)
-    if difference is not None:
+def trusts_arrays(segmentation: Segmentation) -> bool:
+    """Whether a model was trained on label maps whose headers need not agree with those of the images."""
+    return (
+        isinstance(segmentation, CaseSegmentation) and segmentation.preprocessing.label_geometry != "strict"
+    )
+
+
+def _on_grid(path: Path, channel: int | None, grid: Geometry, trust_arrays: bool) -> NDArray[np.float32]:
+    voxels, found = read_volume(path, channel=channel, allow_plane=True)
+    difference = grid.difference(found)
+    if difference is not None and (found.shape != grid.shape or not trust_arrays):
         raise DataError(
-            "the label map does not lie on the grid of the images",
+            "the file lies on another grid than the segmentation",
             where=path,
             got=difference,
-            expected="the grid of the images of the case",
-            remedy="resample the label map with nearest-neighbour interpolation",
+            expected="one grid for images, label map and segmentation",
+            remedy="resample it to their grid (label maps with nearest-neighbour interpolation)",
         )
-    return case.convention.to_classes(case.convention.check(labels, path))
+    return voxels
 
 
 def _upright(volume: NDArray[Voxel], grid: Geometry) -> NDArray[Voxel]:

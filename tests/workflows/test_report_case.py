@@ -13,14 +13,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from brats3d.config import FitConfig, PredictConfig, ReportConfig
+from brats3d.config import EvaluateConfig, FitConfig, PredictConfig, ReportConfig
+from brats3d.data.discovery import discover
 from brats3d.data.phantom import write_phantoms
-from brats3d.errors import Brats3dError, ConfigError, OutputError, RunError
+from brats3d.errors import Brats3dError, ConfigError, DataError, OutputError, RunError
+from brats3d.imaging import read_geometry
 from brats3d.report import main
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.predict import predict
 from brats3d.workflows.report_case import report_case
+from brats3d.workflows.reported_cases import shown_case
 from brats3d.workflows.runs import RunFolder
+from brats3d.workflows.segmentation import SegmentedCase
 
 MakeConfig = Callable[..., FitConfig]
 SECRET = "DOE^JOHN 1970-01-01"
@@ -142,7 +146,7 @@ def test_several_pages(
 @pytest.mark.parametrize(
     ("words", "kind", "parts"),
     [
-        ({"run": None}, ConfigError, ("no run", "runs/NAME")),
+        ({"run": None}, ConfigError, ("nothing to show the case by", "runs/NAME")),
         ({"run": "nowhere"}, RunError, ("not a run",)),
         ({"case": ("BraTS2021_99999",)}, ConfigError, ("not in the data set", "did you mean 'BraTS2021_0")),
         ({"checkpoint": "first"}, RunError, ("best or last",)),
@@ -185,3 +189,84 @@ def test_pictures(fit_config: MakeConfig, tmp_path: Path) -> None:
     assert "niivue" not in page
     assert ">pixels<" in page
     assert "tumour" not in page.replace("tumour core", "")
+
+
+class TestLabelMaps:
+    """Label maps of any tool, with references, with images alone, and by themselves."""
+
+    @pytest.fixture
+    def show(self, label_map: Path, held_out: str, tmp_path: Path) -> Callable[..., str]:
+        def show(**words: object) -> str:
+            chosen = {
+                "predictions": str(label_map.parent),
+                "case": (held_out,),
+                "output": str(tmp_path / "p"),
+            }
+            (path,) = report_case(ReportConfig(**{**chosen, **words}))
+            return path.read_text(encoding="utf-8")
+
+        return show
+
+    def test_with_references(self, show: Callable[..., str], phantom_set: Path, page: str) -> None:
+        shown = show(references=str(phantom_set))
+        assert 'id="agreement"' in shown
+        for name in ("ET", "TC", "WT"):
+            assert voxels_on_page(shown, name) == voxels_on_page(page, name)
+        for name in ("prediction", "reference", "flair"):
+            ours, theirs = embedded(shown, name), embedded(page, name)
+            assert np.array_equal(np.asarray(ours.dataobj), np.asarray(theirs.dataobj))
+        assert 'id="probabilities"' in shown
+        assert "not known by which thresholds" in shown
+
+    def test_thresholds_are_those_of_a_run_that_is_named(
+        self, show: Callable[..., str], trained: FitResult
+    ) -> None:
+        shown = show(run=str(trained.run), scoring=EvaluateConfig(prediction_convention="brats2017"))
+        assert "not known by which thresholds" not in shown
+        assert "unet (3-D), run trained" in shown
+
+    def test_with_images_alone(
+        self, show: Callable[..., str], phantom_set: Path, held_out: str, tmp_path: Path
+    ) -> None:
+        case = Path(shutil.copytree(phantom_set / held_out, tmp_path / "images" / held_out))
+        (case / f"{held_out}_seg.nii.gz").unlink()
+        shown = show(references=str(case.parent))
+        assert 'id="agreement"' not in shown
+        assert "There is no reference for the case." in shown
+        assert embedded(shown, "flair").shape == embedded(shown, "prediction").shape
+
+    def test_by_themselves(
+        self, show: Callable[..., str], label_map: Path, page: str, tmp_path: Path
+    ) -> None:
+        (alone := tmp_path / "alone").mkdir()
+        shutil.copy(label_map, alone)
+        with pytest.raises(ConfigError, match="nothing tells what the label values mean"):
+            show(predictions=str(alone))
+        said = EvaluateConfig(prediction_convention="brats2017")
+        shown = show(predictions=str(alone), scoring=said)
+        assert voxels_on_page(shown, "WT") == voxels_on_page(page, "WT")
+        assert 'id="probabilities"' not in shown
+        assert embedded(shown, "no-image").shape == embedded(shown, "prediction").shape
+
+    def test_a_case_without_a_label_map(self, show: Callable[..., str], phantom_set: Path) -> None:
+        with pytest.raises(ConfigError, match="no label map of the case among the predictions"):
+            show(references=str(phantom_set), case=("BraTS2021_12345",))
+
+
+def test_a_label_map_on_another_grid(phantom_set: Path, held_out: str, tmp_path: Path) -> None:
+    case_folder = Path(shutil.copytree(phantom_set / held_out, tmp_path / held_out))
+    path = case_folder / f"{held_out}_seg.nii.gz"
+    image = nib.load(path)
+    moved = image.affine.copy()
+    moved[0, 3] += 5
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), path)
+    (case,) = discover(case_folder).cases
+    grid = read_geometry(case.images["t1"])
+    nothing = np.zeros((3, *grid.shape), dtype=np.float32)
+    result = SegmentedCase(held_out, nothing[0].astype(np.uint8), nothing, grid)
+    words = {"values": case.convention, "trained": case.convention}
+    with pytest.raises(DataError, match="another grid"):
+        shown_case(case, result, ("t1",), **words)
+    shown = shown_case(case, result, ("t1",), trust_arrays=True, **words)
+    assert shown.reference is not None
+    assert shown.reference.any()

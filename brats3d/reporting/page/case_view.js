@@ -17,7 +17,7 @@
   }
 
   const bytesOf = (name) => {
-    const text = atob(element(`volume-${name}`).textContent.trim());
+    const text = atob(element(`volume-${name.replaceAll(" ", "-")}`).textContent.trim());
     const bytes = new Uint8Array(text.length);
     for (let place = 0; place < text.length; place += 1) bytes[place] = text.charCodeAt(place);
     return bytes.buffer;
