@@ -77,6 +77,6 @@ def server(volume_run: Path, picture_run: Path, tmp_path_factory: pytest.TempPat
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[ViewerPage]:
     """The page just opened; a test in which it asks another server for anything fails."""
-    yield ViewerPage(browser, server.address).open()
-    elsewhere = [asked for asked in browser.requests() if not asked.startswith(f"{server.address}/")]
-    assert elsewhere == []
+    opened = ViewerPage(browser, server.address).open()
+    yield opened
+    assert opened.elsewhere() == []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from brats3d.config import load_config
 from brats3d.data.phantom import Phantom, PhantomParameters, make_phantom, write_phantoms
@@ -38,6 +42,39 @@ def write_case(root: Path, number: int, *, tumour: bool = True) -> Path:
     for modality, image in made.images.items():
         write_image(folder / f"{folder.name}_{modality}.nii.gz", image, made.geometry, overwrite=False)
     write_label_map(folder / f"{folder.name}_seg.nii.gz", made.labels, made.geometry, overwrite=False)
+    return folder
+
+
+def write_series(root: Path, images: Mapping[str, Path]) -> dict[str, Path]:
+    """Write images again as DICOM series, each in a folder named after its modality."""
+    return {modality: _write_slices(root / modality, nib.load(path)) for modality, path in images.items()}
+
+
+def _write_slices(folder: Path, image: nib.Nifti1Image) -> Path:
+    folder.mkdir(parents=True)
+    # DICOM counts millimetres to the left, to the back and upwards.
+    towards = np.diag([-1, -1, 1, 1]) @ image.affine
+    across, down, _ = image.header.get_zooms()
+    directions = [*(towards[:3, 0] / across), *(towards[:3, 1] / down)]
+    series = generate_uid()
+    for index, pixels in enumerate(np.moveaxis(np.asarray(image.dataobj).astype(np.uint16), 2, 0)):
+        content = Dataset()
+        content.file_meta = FileMetaDataset()
+        content.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        content.file_meta.MediaStorageSOPClassUID = content.SOPClassUID = MRImageStorage
+        content.file_meta.MediaStorageSOPInstanceUID = content.SOPInstanceUID = generate_uid()
+        content.PatientName, content.Modality = "SECRET^PATIENT", "MR"
+        content.SeriesInstanceUID, content.InstanceNumber = series, index + 1
+        content.Rows, content.Columns = pixels.T.shape
+        content.PixelSpacing = [f"{down:.8g}", f"{across:.8g}"]
+        content.ImageOrientationPatient = [f"{value:.8g}" for value in directions]
+        position = (towards @ [0, 0, index, 1])[:3]
+        content.ImagePositionPatient = [f"{value:.8g}" for value in position]
+        content.SamplesPerPixel, content.PhotometricInterpretation = 1, "MONOCHROME2"
+        content.BitsAllocated = content.BitsStored = 16
+        content.HighBit, content.PixelRepresentation = 15, 0
+        content.PixelData = pixels.T.tobytes()
+        content.save_as(folder / f"IM{index:03d}", enforce_file_format=True)
     return folder
 
 

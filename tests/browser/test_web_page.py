@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from chromium import Browser
+from made_up_cases import write_series
 from numpy.typing import NDArray
 from PIL import Image
 from served import Server, served
@@ -167,6 +168,29 @@ class TestACase:
             page.assign(modality, f"{letter}.nii.gz")
         page.segment(VOLUMES)
         check_volumes(page, predicted(images_of(with_tumour), run=(str(volume_run),)))
+
+    def test_a_zip_of_dicom_series_is_a_case(
+        self, page: ViewerPage, with_tumour: Path, volume_run: Path, predicted: Predicted, tmp_path: Path
+    ) -> None:
+        series = write_series(tmp_path / "study", images_of(with_tumour))
+        archive = Path(shutil.make_archive(str(tmp_path / "study"), "zip", tmp_path / "study"))
+        page.drop(archive)
+        page.segment(VOLUMES)
+        expected = predicted(series, run=(str(volume_run),))
+        check_volumes(page, expected)
+        check_same_file(page.download("labels", ".nii.gz"), expected)
+        assert "SECRET" not in page.browser.run("return document.documentElement.outerHTML")
+
+    def test_its_report_opens_from_disk(self, page: ViewerPage, with_tumour: Path) -> None:
+        page.drop(*images_of(with_tumour).values())
+        page.segment(VOLUMES)
+        voxels = page.voxels()
+        report = page.download("report", ".html")
+        assert page.elsewhere() == []
+        page.browser.open(report)
+        page.browser.wait(lambda: page.browser.all("#view-canvas[data-ready=yes]"), "the volumes are drawn")
+        assert f"{voxels['WT']:,}" in page.browser.find("#volumes").text
+        assert page.browser.requests() == [report.as_uri()]
 
     def test_models_are_compared_on_the_same_case(
         self, page: ViewerPage, with_tumour: Path, volume_run: Path, predicted: Predicted
@@ -365,6 +389,22 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("guarded")
     with served(folder, "--classical", "[otsu.yaml]", "--token", "open sesame, open") as started:
         yield started
+
+
+class TestOtherPages:
+    @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+    def test_axe_finds_no_barrier_in_the_description_of_the_interface(
+        self, page: ViewerPage, dark: bool
+    ) -> None:
+        page.browser.look(1280, 800, dark=dark)
+        page.browser.open(f"{page.address}/api")
+        assert "/api/segment" in page.browser.run("return document.body.innerText")
+        assert page.browser.barriers() == []
+
+    def test_axe_finds_no_barrier_before_the_token(self, browser: Browser, guarded: Server) -> None:
+        browser.open(guarded.address)
+        assert browser.barriers() == []
+        browser.expect("the server responded with a status of 401")
 
 
 class TestWithAToken:

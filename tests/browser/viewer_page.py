@@ -162,6 +162,11 @@ class ViewerPage:
         """Wait until the first canvas shows this picture again."""
         self.browser.wait(lambda: not differ(self.canvas(), former), "the picture is as before")
 
+    def elsewhere(self) -> list[str]:
+        """Return what was asked of others than the server since the last call."""
+        asked = self.browser.requests()
+        return [address for address in asked if not address.startswith(f"{self.address}/")]
+
     def download(self, kind: str, ending: str) -> Path:
         """Follow one of the download links."""
         self.browser.find(f"#download-{kind}").click()
