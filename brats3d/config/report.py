@@ -18,7 +18,8 @@ class ReportConfig:
     run: str | None = None
     """Run folder, such as runs/NAME, or its name; may also be given by position."""
     predictions: str | None = None
-    """Folder of label maps, of any tool, to report on instead of what the run predicts; needs references."""
+    """Folder of label maps, of any tool, to report on instead of what the run predicts; needs references, but
+    for --case."""
     references: str | None = None
     """Folder of reference label maps, or a data set, whose images are then shown."""
     compare: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from brats3d.reporting.views import Plane
 
 COLOUR_MAP = "cividis"
 _LETTER_SHARE = 0.055
+_MOST_PIXELS = 900
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,12 @@ def drawn_slice(
 
 
 def _png(pixels: Image.Image) -> str:
+    """Text of a PNG file, no larger than a page shows it."""
+    largest = max(pixels.size)
+    if largest > _MOST_PIXELS:
+        width, height = (round(side * _MOST_PIXELS / largest) or 1 for side in pixels.size)
+        way = Image.Resampling.NEAREST if pixels.mode == "P" else Image.Resampling.BOX
+        pixels = pixels.resize((width, height), way)
     packed = io.BytesIO()
     pixels.save(packed, "PNG", optimize=True)
     return base64.b64encode(packed.getvalue()).decode("ascii")

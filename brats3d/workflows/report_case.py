@@ -103,8 +103,9 @@ def _targets(config: ReportConfig, place: Path, case_ids: Sequence[str]) -> dict
 
 def _write(pages: Iterable[CasePage], targets: Mapping[str, Path]) -> list[Path]:
     for page in pages:
-        write_text(targets[page.case.case_id], written(page))
-        logger.info("wrote the page of %s", page.case.case_id)
+        text = written(page)
+        write_text(targets[page.case.case_id], text)
+        logger.info("wrote the page of %s (%.1f MB)", page.case.case_id, len(text) / 1e6)
     return list(targets.values())
 
 

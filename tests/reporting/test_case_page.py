@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import gzip
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from html.parser import HTMLParser
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from brats3d.errors import ConfigError
@@ -322,6 +324,22 @@ class TestPictures:
         assert "largest diameter, pixels" in page.row("lesions", "1")
         assert [tag for tag, _ in page.attributes].count("svg") == 4 + 3
         assert not [tag for tag, _ in page.attributes if tag == "text"]
+
+    def test_large_pictures_are_no_larger_than_they_are_shown(self, case: LabelledCase) -> None:
+        image = np.random.default_rng(0).uniform(0, 1, (1500, 1200, 1)).astype(np.float32)
+        tumour = np.zeros(image.shape, dtype=np.uint8)
+        tumour[400:700, 300:900] = 2
+        large = ReportedCase(
+            "large", {"xray": image}, None, tumour, None, case.convention, (1.0, 1.0, 1.0), False
+        )
+        page = shown(large)
+        sizes = {
+            Image.open(io.BytesIO(base64.b64decode(attributes["href"].partition(",")[2]))).size
+            for tag, attributes in page.attributes
+            if tag == "image"
+        }
+        assert sizes == {(900, 720)}
+        assert page.row("volumes", "WT")["pixels"] == "180,000"
 
 
 class TestView:
