@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -90,15 +90,12 @@ def _newest_run(config: AppConfig, runs: Path) -> OfferedModel | None:
 
 
 def _with_own_ids(models: Iterable[OfferedModel]) -> list[OfferedModel]:
-    """Ids that addresses can hold, all different."""
-    seen: Counter[str] = Counter()
-    named = []
+    """Ids that addresses can hold, all different; titles say which where names do not."""
+    named: dict[str, OfferedModel] = {}
     for model in models:
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", model.id).strip("-.") or model.kind
-        seen[plain] += 1
-        while seen[plain] > 1 and f"{plain}-{seen[plain]}" in seen:
-            seen[plain] += 1
-        own = plain if seen[plain] == 1 else f"{plain}-{seen[plain]}"
-        seen[own] += own != plain
-        named.append(replace(model, id=own))
-    return named
+        numbered = (f"{plain}-{number}" for number in itertools.count(2))
+        own = next(name for name in itertools.chain([plain], numbered) if name not in named)
+        title = model.title if own == plain else f"{model.title} [{own}]"
+        named[own] = replace(model, id=own, title=title)
+    return list(named.values())
