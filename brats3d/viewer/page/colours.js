@@ -24,10 +24,13 @@ export function lookUpTable(classes) {
   return { lut, labels: Array.from({ length: 256 }, (_, index) => classes[index - 1]?.name ?? "") };
 }
 
-function alpha(name) {
+/** Whether nothing is to be seen of a tissue, even if overlays are on. */
+export function isHidden(name) {
   const { visible, opacity } = layer(name);
-  return session.overlaid && visible ? Math.round(255 * opacity) : 0;
+  return !visible || opacity === 0;
 }
+
+const alpha = (name) => (session.overlaid && !isHidden(name) ? Math.round(255 * layer(name).opacity) : 0);
 
 /** Classes of a model or result without the background. */
 export const tissues = (classes) => classes.filter(({ name }) => name !== "background");

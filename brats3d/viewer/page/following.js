@@ -30,16 +30,24 @@ export function follow(job, told) {
 }
 
 async function poll(job, told) {
-  let unanswered = 0;
   for (;;) {
-    try {
-      const progress = await ask(job);
-      unanswered = 0;
-      told(progress);
-      if (ENDED.has(progress.state)) return progress;
-    } catch (error) {
-      if (error.status || ++unanswered > PATIENCE) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const progress = await patiently(() => ask(job));
+    told(progress);
+    if (ENDED.has(progress.state)) return progress;
+    await pause();
   }
 }
+
+/** Ask again for a while when the server does not answer; what it refuses stays refused. */
+export async function patiently(request) {
+  for (let unanswered = 1; ; unanswered++) {
+    try {
+      return await request();
+    } catch (error) {
+      if (error.status || unanswered === PATIENCE) throw error;
+    }
+    await pause();
+  }
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

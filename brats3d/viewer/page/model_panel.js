@@ -48,8 +48,7 @@ function showJob() {
   const { running } = session;
   const fits = session.contents !== null && session.model !== null;
   byId("segment").disabled = running !== null || !fits || session.state === "uploading";
-  byId("segment").hidden = running !== null;
-  byId("cancel").hidden = running === null;
+  swap(running === null ? byId("segment") : byId("cancel"), running === null ? byId("cancel") : byId("segment"));
   byId("job").hidden = running === null;
   byId("segment-hint").textContent = hint(fits);
   for (const radio of byId("models").querySelectorAll("input")) radio.checked = radio.value === session.model;
@@ -73,4 +72,12 @@ function showProgress({ state, position, stage, fraction, seconds_left: seconds 
 function waiting(position) {
   if (position === null || position === undefined) return "Waiting";
   return position === 0 ? "Next in the queue" : `Waiting: ${position} before this one`;
+}
+
+/** Show one button in place of another, which hands the focus on. */
+function swap(shown, hidden) {
+  const focused = document.activeElement === hidden;
+  shown.hidden = false;
+  if (focused) shown.focus();
+  hidden.hidden = true;
 }

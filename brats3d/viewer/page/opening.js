@@ -90,6 +90,7 @@ async function refresh() {
 }
 
 function takeContents(contents) {
+  if (session.running?.id) api.cancel(session.running.id).catch(() => undefined); // It is of images as they were.
   session.contents = contents;
   session.dropRuns();
   document.body.dataset.dimensions = contents.dimensions;

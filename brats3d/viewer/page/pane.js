@@ -1,7 +1,7 @@
 /** One picture: an image with labels over it, drawn by NiiVue. */
 
-import { lookUpTable } from "./colours.js";
 import { make } from "./dom.js";
+import { DrawnLabels } from "./drawn_labels.js";
 
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
 const NEARER = 1.2; // How much larger the 3-D view is than NiiVue has it.
@@ -30,8 +30,6 @@ export class Pane {
     this.located = located;
     this.moved = moved;
     this.image = null;
-    this.labels = null;
-    this.classes = [];
   }
 
   /** Put it into the page and give it to NiiVue. */
@@ -60,12 +58,11 @@ export class Pane {
     this.nv.drawScene = () => (this.visible ? draw() : undefined);
     await this.nv.attachToCanvas(this.canvas, true);
     this.nv.scene.volScaleMultiplier = NEARER;
-    this.nv.drawOpacity = 1; // The table of colours has the opacities.
+    this.labels = new DrawnLabels(this.nv);
   }
 
   /**
-   * Show an image with labels over it. NiiVue calls labels a drawing; only there does each of them have an
-   * opacity of its own.
+   * Show an image with labels over it.
    *
    * @param {NVImage} image
    * @param {NVImage|null} labels - class indices on the grid of the image
@@ -73,8 +70,6 @@ export class Pane {
    */
   show(image, labels, classes) {
     const { nv } = this;
-    this.classes = classes;
-    nv.drawLut = lookUpTable(classes);
     if (image !== this.image) {
       const first = this.image === null;
       this.image = image;
@@ -82,39 +77,22 @@ export class Pane {
       nv.setVolume(image, 0);
       this.#drawCross();
       if (first) nv.createOnLocationChange();
-    } else {
-      nv.refreshColormaps();
     }
-    if (labels !== this.labels) {
-      this.labels = labels;
-      if (labels) nv.loadDrawing(labels);
-      else nv.closeDrawing();
-    }
+    this.labels.show(labels, classes);
     nv.drawScene();
     this.element.dataset.drawings = ++this.drawings;
   }
 
-  /** Draw the same labels in other colours. */
-  recolour() {
-    if (!this.labels) return;
-    this.nv.drawLut = lookUpTable(this.classes);
-    this.nv.refreshColormaps();
-    this.nv.drawScene();
-  }
-
   /** Name of the tissue at the cross, or null. */
   get tissue() {
-    if (!this.labels || !this.nv.drawBitmap) return null;
-    const [x, y, z] = this.nv.frac2vox(this.nv.scene.crosshairPos);
-    const [, width, height] = this.image.dimsRAS;
-    return this.classes[this.nv.drawBitmap[x + width * (y + height * z)] - 1]?.name ?? null;
+    return this.image && this.labels.at(this.nv.frac2vox(this.nv.scene.crosshairPos));
   }
 
   /** @param {object} wanted - view, radiological, flat (a picture), narrow (beside others) */
   arrange({ view, radiological, flat, narrow }) {
     const { nv } = this;
     const { MULTIPLANAR_TYPE, SHOW_RENDER } = globalThis.niivue;
-    nv.opts.multiplanarLayout = narrow ? MULTIPLANAR_TYPE.COLUMN : MULTIPLANAR_TYPE.AUTO;
+    nv.opts.multiplanarLayout = narrow ? MULTIPLANAR_TYPE.COLUMN : MULTIPLANAR_TYPE.GRID;
     nv.opts.multiplanarShowRender = narrow ? SHOW_RENDER.NEVER : SHOW_RENDER.ALWAYS;
     nv.opts.isRadiologicalConvention = flat ? this.mirrored[0] : radiological;
     nv.opts.isOrientationTextVisible = !flat;
@@ -205,10 +183,10 @@ export class Pane {
 
   clear() {
     if (!this.image) return;
-    [this.image, this.labels] = [null, null];
+    this.image = null;
     this.element.dataset.drawn = "false";
     Object.assign(this.nv.scene, { crosshairPos: [0.5, 0.5, 0.5], pan2Dxyzmm: [0, 0, 0, 1], volScaleMultiplier: NEARER });
-    this.nv.closeDrawing();
+    this.labels.clear();
     this.nv.volumes = [];
     this.nv.overlays = [];
     this.nv.back = null;

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { announce, byId } from "./dom.js";
 import { millilitres } from "./format.js";
-import { follow } from "./following.js";
+import { follow, patiently } from "./following.js";
 import { clear, show } from "./messages.js";
 import { expired } from "./opening.js";
 import { Problem } from "./problem.js";
@@ -59,7 +59,8 @@ export async function cancel() {
 
 async function take(running) {
   const { id, model } = running;
-  const run = { id, model, thresholds: {}, result: await api.result(id, {}) };
+  const result = await patiently(() => api.result(id, {}));
+  const run = { id, model, thresholds: {}, result };
   if (session.running !== running || running.cancelled) return;
   session.runs = [...session.runs.filter((other) => other.model.id !== model.id), run];
   session.chosen = id;

@@ -57,6 +57,7 @@ class Stage extends EventTarget {
     this.side = false;
     const there = Object.keys(session.contents?.assignment ?? {});
     this.modality = [...FIRST_LOOK, ...there].find((modality) => there.includes(modality)) ?? null;
+    byId("stage-note").hidden = this.modality !== null;
     for (const pane of this.panes) pane.clear();
     this.offerOverlays();
     return this.draw();
@@ -94,8 +95,12 @@ class Stage extends EventTarget {
     this.dispatchEvent(new Event("drawn"));
   }
 
+  /** Draw the labels in their colours of now, once for each frame of the screen. */
   recolour() {
-    for (const pane of this.shown) pane.recolour();
+    this.recolouring ??= requestAnimationFrame(() => {
+      this.recolouring = undefined;
+      for (const pane of this.shown) pane.labels.colour();
+    });
   }
 
   arrange() {

@@ -6,6 +6,8 @@ import { count } from "./format.js";
 import { session } from "./session.js";
 import { classesOf, overlays, stage } from "./stage.js";
 
+let built = null;
+
 export function startTissuesPanel() {
   session.on("case runs", build);
   stage.addEventListener("drawn", build);
@@ -17,10 +19,18 @@ function build() {
   byId("tissues").hidden = nothing;
   byId("right").hidden = nothing && session.run === null;
   if (nothing) return;
+  const classes = classesOf(session.chosen);
+  const wanted = JSON.stringify([session.chosen, classes.map(({ name, colour }) => [name, colour])]);
+  if (wanted === built) return; // A slider may be in somebody's hand.
+  built = wanted;
   fill(
     byId("tissues-table"),
     make("caption", { class: "unseen" }, "Tissues of the overlay: whether they are shown, and how opaque"),
-    make("tbody", {}, ...classesOf(session.chosen).map(row)),
+    make("thead", {}, make("tr", {},
+      make("th", { scope: "col" }, "Tissue"),
+      make("th", { scope: "col" }, "opacity"),
+      make(session.run ? "th" : "td", session.run ? { scope: "col" } : {}, unit()))),
+    make("tbody", {}, ...classes.map(row)),
   );
   showCounts();
 }
@@ -46,4 +56,9 @@ function showCounts() {
     const cell = byId("tissues-table").querySelector(`tr[data-tissue="${CSS.escape(name)}"] [data-number=voxels]`);
     if (cell) cell.textContent = count(voxels);
   }
+}
+
+function unit() {
+  if (session.run === null) return "";
+  return session.run.result.unit === "mm" ? "voxels" : "pixels";
 }
