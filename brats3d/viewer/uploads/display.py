@@ -11,21 +11,26 @@ from numpy.typing import NDArray
 
 from brats3d.imaging import MILLIMETRE, Geometry, read_volume
 from brats3d.labels import LabelConvention
-from brats3d.viewer.uploads.volumes import Volume
+from brats3d.viewer.uploads.parsers import strangers_file
+from brats3d.viewer.uploads.volumes import NIFTI, Volume
 from brats3d.viewer.uploads.workplace import Workplace
 
 _GZIP_LEVEL = 1
 _WHOLE = np.iinfo(np.int16)
 _STEPS = 65534
+_SHOWN_AS_STORED = (np.dtype(np.uint8), np.dtype(np.int16))
 
 
 def write_display_image(volume: Volume, channel: int | None, place: Workplace) -> Path:
-    """Write an image as int16, ``.nii.gz``; voxels that are not finite become 0.
+    """Write an image as whole numbers of 8 or 16 bits, ``.nii.gz``; voxels that are not finite become 0.
 
     Raises:
         DataError: The file cannot be read.
         TooLarge: The upload would hold more than it may.
     """
+    whole = _stored_whole_numbers(volume, channel)
+    if whole is not None:
+        return _write(whole, volume.geometry, (1.0, 0.0), whole.dtype.newbyteorder("<"), volume.name, place)
     voxels, geometry = read_volume(volume.stored.path, channel=channel)
     low, high = float(voxels.min()), float(voxels.max())
     if not np.isfinite([low, high]).all():
@@ -36,6 +41,18 @@ def write_display_image(volume: Volume, channel: int | None, place: Workplace) -
         slope = max((high - low) / _STEPS, float(np.finfo(np.float32).tiny))
         inter = (low + high) / 2
     return _write(voxels, geometry, (slope, inter), np.dtype("<i2"), volume.name, place)
+
+
+def _stored_whole_numbers(volume: Volume, channel: int | None) -> NDArray[np.generic] | None:
+    """Voxels as they lie in the file, where a viewer can take them so; most MRI is stored like this."""
+    if volume.kind != NIFTI:
+        return None
+    with strangers_file(volume.name, "NIfTI"):  # it may be removed at any moment
+        stored = nib.load(volume.stored.path).dataobj
+        scaled = (stored.slope, stored.inter) != (1.0, 0.0)
+        if scaled or stored.dtype.newbyteorder("=") not in _SHOWN_AS_STORED:
+            return None
+        return np.asanyarray(stored if channel is None else stored[..., channel])
 
 
 def write_display_labels(volume: Volume, convention: LabelConvention, place: Workplace) -> Path:

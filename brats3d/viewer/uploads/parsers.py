@@ -29,10 +29,10 @@ def strangers_file(name: str, kind: str) -> Iterator[None]:
     Raises:
         DataError: The parser failed.
     """
+    # For the process: filters of a block are not those of a thread, and warnings quote headers.
+    warnings.filterwarnings("ignore", module="PIL|pydicom|nibabel")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except Brats3dError as error:
         if not isinstance(error.where, Path):
             raise

@@ -137,9 +137,9 @@ class Workplace:
         try:
             yield
         except OSError as error:
+            self.check()
             if error.errno is None:
                 raise  # of a parser, not of the disk
-            self.check()
             raise cannot_store(name, error) from None
 
     def passing(self, name: str) -> AbstractContextManager[CountedFile]:
