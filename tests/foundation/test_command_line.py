@@ -71,6 +71,7 @@ class TestHelp:
             "ensemble": config.EnsembleConfig,
             "export": config.ExportConfig,
             "submit": config.SubmitConfig,
+            "app": config.AppConfig,
             "synthesize": SynthesizeConfig,
             "benchmark": config.BenchmarkConfig,
         }[verb]
