@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import threading
 import time
@@ -18,6 +19,8 @@ from brats3d.viewer.refusals import NotDone, error_as_dict
 from brats3d.viewer.results import Result
 from brats3d.viewer.snapshot import ENDED, Snapshot, State
 from brats3d.viewer.timing import Stage, Stopwatch
+
+logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_WITHOUT_NEWS = 1.0
@@ -231,7 +234,10 @@ class Job:
         with self._changed:
             listeners = list(self._listeners)
         for listener in listeners:
-            listener()
+            try:
+                listener()
+            except Exception:  # a defect of theirs is no reason to end the segmentation
+                logger.exception("job %s: a listener failed", self.short_id)
 
     def _stop_if_unwanted(self) -> None:
         if self._cancelled:

@@ -136,6 +136,6 @@ def _scores_at(outcome: Outcome, thresholds: Thresholds) -> list[dict[str, Any]]
 
 
 def forget_latest() -> None:
-    """Let go of the labels and scores that were made last."""
+    """Let go of the labels and scores that were made last; those of a deleted result are among them."""
     _classes_at.cache_clear()
     _scores_at.cache_clear()

@@ -178,7 +178,6 @@ class SegmentationService:
         for job in jobs:
             self._forget(job)
         shutil.rmtree(self._folder, ignore_errors=True)
-        forget_latest()
 
     def __enter__(self) -> SegmentationService:
         return self
@@ -195,3 +194,4 @@ class SegmentationService:
         with self._lock:
             self._jobs.pop(job.id, None)
         job.forget()
+        forget_latest()

@@ -290,6 +290,17 @@ def test_a_listener_hears_of_news_until_it_does_not_want_to(
     assert set(heard) == {"first"}
 
 
+def test_a_listener_that_fails_ends_nothing(
+    service: SegmentationService, obedient: Told, phantom_case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = begun(service, obedient, phantom_case)
+    job.subscribe(lambda: {}["nothing"])
+    obedient.may_go_on.set()
+    assert job.wait(20)["state"] == "done"
+    assert f"job {job.short_id}: a listener failed" in caplog.text
+    assert job.id not in caplog.text
+
+
 def test_what_nobody_asks_for_is_deleted(
     service: SegmentationService, obedient: Told, phantom_case: Case, tmp_path: Path, clock: Clock
 ) -> None:
