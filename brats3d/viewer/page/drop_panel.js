@@ -35,11 +35,16 @@ function listenToDrops() {
     depth = Math.max(0, depth + by);
     byId("drop-curtain").hidden = depth === 0;
   };
-  document.addEventListener("dragenter", (event) => carriesFiles(event) && curtain(1));
-  document.addEventListener("dragleave", (event) => carriesFiles(event) && curtain(-1));
-  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-  document.addEventListener("drop", async (event) => {
+  // Before NiiVue, which keeps what is dropped on its canvas to itself.
+  const listen = (kind, act) => document.addEventListener(kind, (event) => {
     if (!carriesFiles(event)) return;
+    event.stopPropagation();
+    act(event);
+  }, { capture: true });
+  listen("dragenter", () => curtain(1));
+  listen("dragleave", () => curtain(-1));
+  listen("dragover", (event) => event.preventDefault());
+  listen("drop", async (event) => {
     event.preventDefault();
     curtain(-depth);
     try {
