@@ -131,7 +131,7 @@ def _nothing_found(case: ReportedCase, regions: Sequence[Volume]) -> list[str]:
     sentences = [f"The model has marked nothing as {what}. That does not prove that there is none."]
     highest = [volume.certainty.highest for volume in regions if volume.certainty is not None]
     if highest:
-        sentences.append(f"The highest probability of any voxel is {max(highest):.2f}.")
+        sentences.append(f"The highest probability anywhere is {max(highest):.2f}.")
     if case.reference is not None and case.reference.any():
         sentences.append(f"The reference has {what}: the model has missed it.")
     return sentences

@@ -72,7 +72,8 @@ def _windows(config: FitConfig) -> str:
     chosen = config.inference
     size = chosen.window or config.patch.size
     flips = ", averaged over mirror images" if chosen.flips else ""
-    return f"{' by '.join(map(str, size))} voxels, overlapping by {chosen.overlap:.0%}{flips}"
+    cells = "pixels" if config.model.spatial_dims == 2 else "voxels"
+    return f"{' by '.join(map(str, size))} {cells}, overlapping by {chosen.overlap:.0%}{flips}"
 
 
 def _rules(config: FitConfig) -> str:

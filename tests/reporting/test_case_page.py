@@ -94,7 +94,7 @@ class Page(HTMLParser):
         """Cells of the first row of that name, by the titles of their columns."""
         rows = self.tables[section]
         place = next(place for place, row in enumerate(rows) if row[0] == name)
-        header = next(row for row in rows[place::-1] if row[0] in ("Region", "Tissue", "Lesion"))
+        header = next(row for row in rows[place::-1] if row[0] in ("Region", "Tissue", "Lesion", "Part"))
         return dict(zip(header, rows[place], strict=True))
 
 
@@ -255,7 +255,7 @@ class TestNoTumour:
         empty = dataclasses.replace(case, prediction=nothing, probabilities=case.probabilities / 2)
         alert = shown(empty, alert="Because.").words["alert"]
         assert "No tumour found" in alert
-        assert "The highest probability of any voxel is 0.45." in alert
+        assert "The highest probability anywhere is 0.45." in alert
         assert "the model has missed it" in alert
         assert "Because." in alert
         healthy = shown(dataclasses.replace(empty, reference=nothing))
