@@ -60,9 +60,9 @@ function listenToDrops() {
 /** Whether files belong to the case that is open. */
 function ask() {
   const dialog = byId("drop-dialog");
-  dialog.returnValue = "neither";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+    dialog.addEventListener("submit", ({ submitter }) => resolve(submitter.value), { once: true });
+    dialog.addEventListener("close", () => resolve("neither"), { once: true }); // Such as by Escape.
   });
 }

@@ -23,7 +23,7 @@ export async function open(files, add = false) {
     show(new Problem({ what: "There is no file in what was dropped", remedy: "Drop image files, a folder of them, or a zip" }));
     return;
   }
-  if (!add || session.upload === null) await closeCase();
+  if (!add || session.upload === null) closeCase();
   const controller = new AbortController();
   stop = controller;
   showProgress(files.length, 0, 1);
@@ -36,7 +36,7 @@ export async function open(files, add = false) {
   } catch (error) {
     show(error);
     if (add && session.contents && !error.gone) await refresh();
-    else await closeCase();
+    else closeCase();
   } finally {
     stop = null;
     session.state = session.settled;
@@ -49,12 +49,12 @@ export function stopUpload() {
 }
 
 /** Forget the case here and on the server. */
-export async function closeCase() {
+export function closeCase() {
   const upload = session.upload;
   session.close();
   session.state = "empty";
   session.tell("case");
-  if (upload !== null) await api.forget(upload).catch(() => undefined); // It expires by itself.
+  if (upload !== null) api.forget(upload).catch(() => undefined); // It expires by itself.
 }
 
 /** Say which file holds which image; results of the images as they were are dropped. */
