@@ -54,12 +54,14 @@ def choose_of_run(run: RunFolder, scores: Scores, config: ReportConfig) -> tuple
         Part of the split, and case ids with what they are.
 
     Raises:
-        Brats3dError: A part or case that the run has not.
+        Brats3dError: A part, case or checkpoint that the run has not.
     """
     split, _ = choose_cases(run.split(), config.split, config.cases)
     _, ids = choose_cases(run.split(), config.split, _ALL)
-    ranked = rank_cases(scores.rows, scores.lesions)
-    return split, choose_by_score(ids, ranked, config.cases)
+    chosen = choose_by_score(ids, rank_cases(scores.rows, scores.lesions), config.cases)
+    if chosen:
+        run.checkpoint(config.checkpoint)  # that there is none shows now, not after all figures
+    return split, chosen
 
 
 def predicted_subject(

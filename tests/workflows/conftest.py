@@ -116,3 +116,10 @@ def check_message() -> Callable[..., None]:
         assert "Traceback" not in str(error)
 
     return check
+
+
+@pytest.fixture
+def without_figures_of_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves figures out of reports that other tests look at, and that take most of the time."""
+    for part in ("figure_parts", "lesion_parts", "calibration_parts"):
+        monkeypatch.setattr(f"brats3d.workflows.report_run.{part}", lambda *_: [])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,12 @@ from brats3d.data.phantom import write_phantoms
 from brats3d.errors import Brats3dError, ConfigError, DataError, OutputError, RunError
 from brats3d.imaging import read_volume
 from brats3d.report import main
-from brats3d.reporting import count_confusion
+from brats3d.reporting import RankedCase, count_confusion
 from brats3d.workflows.fit import FitResult, fit
 from brats3d.workflows.predict import predict
-from brats3d.workflows.report import report
+from brats3d.workflows.report import report, report_one
+from brats3d.workflows.report_at_end import report_at_end
+from brats3d.workflows.report_cases import choose_by_score
 from brats3d.workflows.reported_cases import find_chosen, reported_case
 from brats3d.workflows.runs import RunFolder
 from brats3d.workflows.training_curves import draw_training_curves
@@ -113,20 +117,43 @@ def test_the_prediction_is_that_of_predict(
     assert counted == count_confusion(reference, prediction, len(convention.class_names)).ravel().tolist()
 
 
-def test_a_report_is_not_replaced_unasked(copied_run: Path, made: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def unscored_run(copied_run: Path) -> Path:
+    """The same without scores, whose report has the curves alone."""
+    for name in ("metrics.csv", "metrics.json", "lesions.csv", "calibration.csv"):
+        (copied_run / name).unlink()
+    return copied_run
+
+
+def test_a_report_is_not_replaced_unasked(unscored_run: Path, made: Path) -> None:
     # The curves that the training left are no report.
-    assert main([str(copied_run), "--cases", "0"]) == 0
-    figures = copied_run / "report"
-    assert names(figures) == files("curves", *OF_SCORES) | TABLES
+    assert main([str(unscored_run), "--cases", "0"]) == 0
+    folder = unscored_run / "report"
+    assert names(folder) == files("curves") | {"index.json", "report.html"}
     with pytest.raises(OutputError, match="a report already"):
-        report(ReportConfig(run=str(copied_run), cases=("0",)))
-    shutil.copytree(made, figures, dirs_exist_ok=True)
-    (figures / "own.txt").write_text("mine")
-    report(ReportConfig(run=str(copied_run), cases=("0",), overwrite=True))
-    # Figures of the former report that are not in the new one go; what is not of a report stays.
-    assert names(figures) == files("curves", *OF_SCORES) | TABLES | {"own.txt"}
+        report(ReportConfig(run=str(unscored_run), cases=("0",)))
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    (folder / "own.txt").write_text("mine")
+    report(ReportConfig(run=str(unscored_run), cases=("0",), overwrite=True))
+    # What is of the former report and not in the new one goes; what is not of a report stays.
+    assert names(folder) == files("curves") | {"index.json", "report.html", "own.txt"}
 
 
+def test_what_the_training_wrote_is_replaced_unasked(unscored_run: Path) -> None:
+    report_one(ReportConfig(run=str(unscored_run), cases=("0",)), by_training=True)
+    report(ReportConfig(run=str(unscored_run), cases=("0",)))
+    with pytest.raises(OutputError, match="a report already"):
+        report(ReportConfig(run=str(unscored_run), cases=("0",)))
+
+
+def test_a_run_without_scores_has_its_training(unscored_run: Path) -> None:
+    html = report(ReportConfig(run=str(unscored_run), cases=("0",))).read_text(encoding="utf-8")
+    assert "No case has been scored" in html
+    assert 'id="training"' in html
+    assert 'id="failures"' not in html
+
+
+@pytest.mark.usefixtures("without_figures_of_scores")
 def test_validation_cases_by_name(trained: FitResult, tmp_path: Path) -> None:
     (case_id,) = RunFolder(trained.run).split().val
     chosen = {"split": "val", "cases": (case_id,), "accelerator": "cpu"}
@@ -142,8 +169,13 @@ def test_validation_cases_by_name(trained: FitResult, tmp_path: Path) -> None:
         ({"cases": ("BraTS2021_00099",)}, ConfigError, ("did you mean",)),
         ({"split": "train"}, ConfigError, ("test or val",)),
         ({"checkpoint": "first"}, RunError, ("best or last",)),
+        ({"predictions": "somewhere"}, ConfigError, ("both --predictions and --references",)),
+        ({"compare": ("a", "b")}, ConfigError, ("name it in compare",)),
     ],
-    ids=["no run", "none named", "unknown case", "unknown split", "unknown checkpoint"],
+    ids=[
+        *("no run", "none named", "unknown case", "unknown split", "unknown checkpoint"),
+        *("no references", "run beside compare"),
+    ],
 )
 def test_what_cannot_be_reported(
     words: dict[str, object],
@@ -168,6 +200,7 @@ def test_a_training_case_is_told_apart(trained: FitResult, tmp_path: Path) -> No
         assert told in str(error.value)
 
 
+@pytest.mark.usefixtures("without_figures_of_scores")
 def test_a_run_without_a_checkpoint_has_curves_at_least(
     copied_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,18 +224,100 @@ def test_a_case_that_is_gone() -> None:
         find_chosen([], ["BraTS2021_00001"])
 
 
-def test_what_fails_in_the_middle_leaves_nothing(
-    trained: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("without_figures_of_scores")
+def test_a_case_that_cannot_be_read_is_told_first(
+    trained: FitResult, held_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise DataError("a file is gone")
 
     monkeypatch.setattr("brats3d.workflows.report_run.reported_case", fail)
-    with pytest.raises(DataError):
+    page = report(ReportConfig(run=str(trained.run), output=str(tmp_path / "r"), accelerator="cpu"))
+    with (tmp_path / "r" / "failures.csv").open(newline="") as lines:
+        first = next(csv.DictReader(lines))
+    assert (first["case_id"], first["failure"], first["detail"]) == (held_out, "not shown", "a file is gone")
+    html = page.read_text(encoding="utf-8")
+    assert html.index("a file is gone") < html.index('id="training"')
+
+
+def test_what_fails_in_the_middle_leaves_nothing(
+    trained: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("brats3d.workflows.report_run.training_part", fail)
+    with pytest.raises(OutputError):
         report(ReportConfig(run=str(trained.run), output=str(tmp_path / "a" / "b"), accelerator="cpu"))
     assert not list(tmp_path.iterdir())
 
 
+def test_the_page_says_what_there_is_to_say(made: Path, trained: FitResult, held_out: str) -> None:
+    html = (made / "report.html").read_text(encoding="utf-8")
+    sections = re.findall(r'<section id="([^"]+)"', html)
+    assert sections == [
+        *("failures", "training", "scores", "distributions", "volumes"),
+        *("cases", "lesions", "calibration", "postprocessing", "reproduce"),
+    ]
+    epochs = f"max_epochs: {RunFolder(trained.run).config().trainer.max_epochs}"
+    told = (held_out, epochs, "best.ckpt", "2 TP / (2 TP + FP + FN)", "torch", "processor", str(trained.run))
+    assert [text for text in told if text not in html] == []
+    assert len(html) < 5_000_000
+    for link in re.findall(r'href="([^"#][^"]*)"', html):
+        assert link.startswith("data:") or (made / link).is_file(), link
+
+
+def test_the_report_at_the_end_of_a_training(
+    copied_run: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(RunFolder(copied_run).config(), report=True)
+    asked: list[ReportConfig] = []
+
+    def write(config: ReportConfig, *, by_training: bool) -> Path:
+        asked.append(config)
+        assert by_training
+        if len(asked) > 1:
+            raise RuntimeError("no ink")
+        return copied_run / "report" / "report.html"
+
+    monkeypatch.setattr("brats3d.workflows.report.report_one", write)
+    shutil.rmtree(copied_run / "report")
+    report_at_end(copied_run, config)
+    assert [(own.run, own.accelerator) for own in asked] == [(str(copied_run), "cpu")]
+    with caplog.at_level(logging.WARNING, "brats3d"):
+        report_at_end(copied_run, config)
+    assert f"brats3d report {copied_run}" in caplog.text
+    assert "no ink" in caplog.text
+    # What there is of the run can still be seen.
+    assert names(copied_run / "report") == files("curves")
+
+
+class TestChoice:
+    ranked = tuple(
+        RankedCase(name, score) for name, score in zip("edcba", (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
+    )
+
+    @pytest.mark.parametrize(
+        ("wanted", "chosen"),
+        [("3", "eca"), ("2", "ea"), ("1", "e"), ("4", "edba"), ("99", "edcba"), ("0", ""), ("b", "b")],
+    )
+    def test_cases_are_spread_from_the_worst_to_the_best(self, wanted: str, chosen: str) -> None:
+        assert "".join(choose_by_score("abcde", self.ranked, (wanted,))) == chosen
+
+    def test_they_are_called_what_they_are(self) -> None:
+        found = choose_by_score("abcde", self.ranked, ("3",))
+        assert [said.split(",")[0] for said in found.values()] == ["Worst case", "Median case", "Best case"]
+        assert found["e"] == "Worst case, mean Dice 0.100"
+
+    def test_without_scores_the_first_are_taken(self) -> None:
+        assert choose_by_score("abc", (), ("2",)) == {"a": "", "b": ""}
+
+    def test_an_unknown_case(self) -> None:
+        with pytest.raises(ConfigError, match="not among those"):
+            choose_by_score(("one", "two"), (), ("tow",))
+
+
+@pytest.mark.usefixtures("without_figures_of_scores")
 def test_pictures_have_figures_too(fit_config: MakeConfig, tmp_path: Path) -> None:
     root = tmp_path / "chests"
     write_phantoms(root, cases=4, layout="chest_xray", size=(48, 40, 32))
