@@ -37,10 +37,15 @@ def write_display_image(volume: Volume, channel: int | None, place: Workplace) -
         np.nan_to_num(voxels, copy=False, posinf=0.0, neginf=0.0)
         low, high = float(voxels.min()), float(voxels.max())
     slope, inter = 1.0, 0.0
-    if low < _WHOLE.min or high > _WHOLE.max or not np.array_equal(voxels, np.rint(voxels)):
+    if low < _WHOLE.min or high > _WHOLE.max or not _all_whole(voxels):
         slope = max((high - low) / _STEPS, float(np.finfo(np.float32).tiny))
         inter = (low + high) / 2
     return _write(voxels, geometry, (slope, inter), np.dtype("<i2"), volume.name, place)
+
+
+def _all_whole(voxels: NDArray[np.float32]) -> bool:
+    """Whether there are whole numbers only; plane by plane, since volumes may be large."""
+    return all(np.array_equal(plane, np.rint(plane)) for plane in np.moveaxis(voxels, -1, 0))
 
 
 def _stored_whole_numbers(volume: Volume, channel: int | None) -> NDArray[np.generic] | None:

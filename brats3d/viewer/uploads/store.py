@@ -37,6 +37,7 @@ class UploadStore:
         self._folder = make_folder(folder) / f"uploads-{secrets.token_hex(8)}"
         make_folder(self._folder).chmod(0o700)
         self._uploads: dict[str, Upload] = {}
+        self._closed = False
         self._lock = threading.Lock()
         # Whole volumes are in memory while they are read: only so many at a time.
         self._readers = threading.BoundedSemaphore(2)
@@ -50,11 +51,14 @@ class UploadStore:
 
         Raises:
             TooManyUploads: There are as many as there may be.
+            UploadGone: The store is closed.
             OutputError: Its folder cannot be made.
         """
         self.expire()
         name = secrets.token_urlsafe(16)
         with self._lock:
+            if self._closed:
+                raise UploadGone()
             if len(self._uploads) >= self.limits.uploads:
                 raise TooManyUploads(
                     "the server has too many uploads",
@@ -101,6 +105,8 @@ class UploadStore:
 
     def close(self) -> None:
         """Delete all uploads and the store's folder."""
+        with self._lock:
+            self._closed = True
         for name in list(self._uploads):
             self.remove(name)
         with contextlib.suppress(OSError):

@@ -236,6 +236,8 @@ def test_a_hundred_at_once(tmp_path: Path, files: Any, kept: Any) -> None:
     assert sum(isinstance(outcome, TooManyUploads) for outcome in outcomes) == 4
     assert len(kept()) == sum(outcome is None for outcome in outcomes) >= 74
     store.close()
+    with pytest.raises(UploadGone):
+        store.new()
     assert list((tmp_path / "uploads").iterdir()) == []
 
 
