@@ -9,7 +9,8 @@ from brats3d.config.verbs import EvaluateConfig
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """A page that shows what a run was trained on, its scores and its cases; or that compares several.
+    """A page that shows what a run was trained on, its scores and its cases; or that compares several; or,
+    with `case`, one for each of some cases.
 
     The page is one file that opens from disk; every figure lies beside it as PNG and SVG, and its numbers as
     CSV.

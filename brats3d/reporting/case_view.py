@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def case_view(case: ReportedCase, centre: Voxel, modalities: Sequence[str] | Non
     if not chosen or not has_depth(case):
         return None
     images, labels = embedded_images(case, chosen), embedded_labels(case)
-    scripts = tuple(_script(path) for path in (_NIIVUE, _PROGRAM))
+    scripts = tuple(script_text(path) for path in (_NIIVUE, _PROGRAM))
     volumes = (*images, *labels)
     return CaseView(
         {
@@ -101,8 +102,8 @@ def _place_mm(case: ReportedCase, voxel: Voxel) -> list[float]:
 
 
 @functools.cache
-def _script(path: Path) -> Markup:
-    """Text of a program that cannot end the element it stands in."""
+def script_text(path: Path) -> Markup:
+    """Text of a program that cannot end the element it stands in, whatever its strings hold."""
     return Markup(
-        path.read_text(encoding="utf-8").replace("</script", r"<\/script").replace("<!--", r"<\!--")
+        re.sub(r"<(?=/script|!--)", r"\\x3C", path.read_text(encoding="utf-8"), flags=re.IGNORECASE)
     )

@@ -10,6 +10,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -21,6 +22,7 @@ from brats3d.errors import ConfigError
 from brats3d.metrics import evaluate_case
 from brats3d.reporting import LabelledCase, ReportedCase
 from brats3d.reporting.case_page import render_case_page
+from brats3d.reporting.case_view import script_text
 from brats3d.reporting.embedded_volume import embedded_box
 from brats3d.reporting.found_lesions import find_lesions
 from brats3d.reporting.palette import tissue_colours
@@ -380,3 +382,8 @@ class TestView:
     def test_an_image_that_is_not_there(self, case: LabelledCase) -> None:
         with pytest.raises(ConfigError, match="did you mean 't1ce'"):
             render_case_page(case, model="a model", volumes=("t1c",))
+
+    def test_a_program_cannot_end_its_element(self, tmp_path: Path) -> None:
+        program = tmp_path / "program.js"
+        program.write_text('const end = "</SCRIPT><!--";', encoding="utf-8")
+        assert script_text(program) == r'const end = "\x3C/SCRIPT>\x3C!--";'
