@@ -9,11 +9,10 @@ from brats3d.config.verbs import EvaluateConfig
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """A page that shows what a run was trained on, its scores and its cases; or that compares several; or,
-    with `case`, one for each of some cases.
+    """A page that shows what a run was trained on, its scores and its cases; or that compares several.
 
-    The page is one file that opens from disk; every figure lies beside it as PNG and SVG, and its numbers as
-    CSV.
+    With `case` there is a page for each of some cases instead. A page is one file that opens from disk; every
+    figure of the others lies beside it as PNG and SVG, and its numbers as CSV.
     """
 
     run: str | None = None
