@@ -123,7 +123,8 @@ class TestACase:
             regions=list(ours),
             case_id="case",
         )
-        page.drop(with_tumour)
+        page.drop(*images_of(with_tumour).values())
+        page.drop_in_addition(with_tumour / f"{with_tumour.name}_seg.nii.gz")
         page.segment(VOLUMES)
         assert page.scores("dice") == pytest.approx(
             {row.region: row["dice"] for row in scored.rows}, abs=6e-4
@@ -147,7 +148,7 @@ class TestACase:
         self, page: ViewerPage, without_tumour: Path, volume_run: Path, predicted: Predicted
     ) -> None:
         assert not np.asarray(predicted(images_of(without_tumour), run=(str(volume_run),)).dataobj).any()
-        page.drop(*images_of(without_tumour).values())
+        page.pick(*images_of(without_tumour).values())
         assert not page.browser.all("#no-tumour")
         page.segment(VOLUMES)
         alert = page.browser.find("#no-tumour")

@@ -8,6 +8,7 @@ import numpy as np
 from chromium import Browser
 from numpy.typing import NDArray
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
 
 _LEAST_CHANGED_PIXELS = 30
@@ -71,6 +72,19 @@ class ViewerPage:
         self.wait_for("ready", "done")
         self.browser.wait(lambda: self.browser.all(".pane[data-drawn=true]"), "the image is drawn")
 
+    def pick(self, *paths: Path) -> None:
+        """Choose files in the dialog of the browser and wait until they are shown."""
+        self.browser.find("#file-input").send_keys("\n".join(map(str, paths)))
+        self.wait_for("ready")
+
+    def drop_in_addition(self, *paths: Path) -> None:
+        """Drop files that belong to the case that is open, and say so."""
+        self.browser.drop("#viewer", paths)
+        self.browser.wait(self.browser.find("#drop-dialog").is_displayed, "it is asked what they belong to")
+        files = self.browser.find("#assign-reference")
+        self.browser.find("#drop-add").click()
+        self._wait_until_replaced(files, "the files are listed again")
+
     def drop_in_vain(self, *paths: Path) -> str:
         """Drop what is refused, and return what the page says of it."""
         self.browser.drop("#viewer", paths)
@@ -93,7 +107,11 @@ class ViewerPage:
         if str(select.get_attribute("value")).startswith(f"{name}|"):
             return
         select.find_element("css selector", f"option[value^='{name}|']").click()
-        self.browser.wait(lambda: staleness_of(select)(self.browser.driver), f"{modality} is assigned")
+        self._wait_until_replaced(select, f"{modality} is assigned")
+
+    def _wait_until_replaced(self, element: WebElement, what: str) -> None:
+        """Wait until the page has made an element anew, and has nothing on its way."""
+        self.browser.wait(lambda: staleness_of(element)(self.browser.driver), what)
         self.wait_for("ready")
 
     def segment(self, model: str | None = None) -> None:
