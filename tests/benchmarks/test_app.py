@@ -11,6 +11,7 @@ from brats3d.__main__ import main
 from brats3d.benchmarks.visitor import Visitor
 
 
+@pytest.mark.slow  # torch is imported twice
 def test_every_case_of_every_user_is_segmented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "found.json"
     words = [

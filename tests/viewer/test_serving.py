@@ -26,7 +26,27 @@ from brats3d.config import AppConfig
 from brats3d.errors import ConfigError, MissingExtraError
 from brats3d.viewer import serving
 
-MODEL = ("--classical", "fuzzy_kmeans.yaml")
+PROGRAM = """
+import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+from brats3d.labels import CONVENTIONS
+from brats3d.postprocessing import Postprocessing
+from brats3d.viewer.offered_model import OfferedModel
+from brats3d.viewer.rules import PostprocessingRules
+
+convention = CONVENTIONS["brats2023"]
+rules = PostprocessingRules(Postprocessing(), convention)
+model = OfferedModel("none", "none", "classical", 3, ("t1",), convention, rules, nullcontext)
+sys.modules["brats3d.viewer.offering"] = SimpleNamespace(offered_models=lambda config: [model])
+
+from brats3d.app import main
+
+raise SystemExit(main(sys.argv[1:]))
+"""
+"""``brats3d app`` with a model that nobody asks for, since what a model needs takes seconds to import."""
+
 USERS = 100
 SHAPE = (128, 128, 96)
 """Of voxels of two bytes: 3 MiB of each user."""
@@ -51,19 +71,9 @@ class App:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """A server in a process of its own; the last test ends it."""
     folder = tmp_path_factory.mktemp("app") / "uploads"
+    options = ["--port", "0", "--folder", str(folder), "--uploads", str(USERS + 1)]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "brats3d.app",
-            "--port",
-            "0",
-            "--folder",
-            str(folder),
-            "--uploads",
-            str(USERS + 1),
-            *MODEL,
-        ],
+        [sys.executable, "-c", PROGRAM, *options],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         text=True,
