@@ -158,4 +158,6 @@ def _case_table(rows: Sequence[RegionRow]) -> PageTable:
         ]
         for row in rows
     ]
-    return PageTable("Scores of the case, and its lesions found, missed and invented", columns, lines)
+    return PageTable(
+        f"Scores of {rows[0].case_id}, and its lesions found, missed and invented", columns, lines
+    )
