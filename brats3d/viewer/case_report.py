@@ -7,6 +7,7 @@ from pathlib import Path
 from brats3d.files import write_text
 from brats3d.reporting.case_page import render_case_page
 from brats3d.viewer.results import Result
+from brats3d.viewer.sentences import alert
 
 
 def case_report(result: Result) -> Path:
@@ -24,6 +25,7 @@ def case_report(result: Result) -> Path:
             notes=_notes(result),
             settings={f"threshold of {region}": f"{value:g}" for region, value in thresholds.items()},
             thresholds=thresholds,
+            alert=alert(outcome.model.convention, outcome.gate, thresholds),
         )
         write_text(path, page)
 
