@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from brats3d.config import ReportConfig
 from brats3d.errors import ConfigError
@@ -30,6 +30,7 @@ from brats3d.workflows.evaluate import settings_of
 from brats3d.workflows.evaluation_files import CSV_NAME
 from brats3d.workflows.pairing import holds_volumes
 from brats3d.workflows.report_files import check_replaceable, other_files, write_page
+from brats3d.workflows.report_subject import scoring_words
 from brats3d.workflows.staging import staged
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def report_comparison(config: ReportConfig) -> Path:
     with staged(output, remove=[*files_in_index(output), *other_files(output)]) as folder:
         compared = _compare(config)
         write_json(folder / COMPARISON_NAME, compared.found.summary)
-        page = comparison_page(compared, folder)
+        page = comparison_page(compared, config, folder)
         write_page(folder, PAGE, page, [COMPARISON_NAME], {"compared": list(compared.tables)})
     return output / PAGE
 
@@ -123,8 +124,13 @@ def _common(tables: Mapping[str, Sequence[RegionRow]]) -> dict[str, list[RegionR
     }
 
 
-def comparison_page(compared: _Compared, folder: Path) -> Page:
+def comparison_page(compared: _Compared, config: ReportConfig, folder: Path) -> Page:
     """Draw the figures and put the page together.
+
+    Args:
+        compared: What was found.
+        config: What was asked for.
+        folder: Where the files of the figures go.
 
     Raises:
         OutputError: A file cannot be written.
@@ -145,7 +151,7 @@ def comparison_page(compared: _Compared, folder: Path) -> Page:
                 details=[Details("Scores of each case", [case_table(common, whole)])],
                 starts_page=True,
             ),
-            _reproduction(compared.found.summary),
+            _reproduction(config),
         ],
         tiles=rank_tiles(whole),
         failures=failures_of(compared.found.failed, whole.cases),
@@ -188,12 +194,9 @@ def _pair_part(own: Comparison, number: int, folder: Path) -> Part:
     )
 
 
-def _reproduction(summary: Mapping[str, Any]) -> Part:
-    inputs = summary["inputs"]
-    folders = " ".join(inputs["folders"])
-    command = f"brats3d report --compare {folders}"
-    if inputs["references"] is not None:
-        command += f" --references {inputs['references']}"
-    return Part(
-        "reproduce", "How to reproduce", commands=[("Write this page again:", f"{command} --overwrite")]
-    )
+def _reproduction(config: ReportConfig) -> Part:
+    words = ["brats3d report --compare", *map(shlex.quote, config.compare)]
+    if config.references is not None:
+        words.append(f"--references {shlex.quote(config.references)}")
+    command = " ".join([*words, *scoring_words(config), "--overwrite"])
+    return Part("reproduce", "How to reproduce", commands=[("Write this page again:", command)])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from brats3d import assembly
-from brats3d.config import FitConfig, ReportConfig
+from brats3d.config import EvaluateConfig, FitConfig, ReportConfig, to_plain
 from brats3d.reporting import rank_cases
 from brats3d.reporting.page import Fact, Part
 from brats3d.workflows.report_cases import choose_by_score
@@ -97,9 +98,20 @@ def reproduction_part(subject: Subject, config: ReportConfig, settings: FitConfi
             words.append(f"--{name} {shlex.quote(str(getattr(config, name)))}")
     if config.cases != ReportConfig().cases:
         words.append(f"--cases {shlex.quote(','.join(config.cases))}")
+    words += scoring_words(config)
     commands.append(("Write this page again:", " ".join([*words, "--overwrite"])))
     return Part(
         "reproduce",
         "How to reproduce",
         commands=commands,
     )
+
+
+def scoring_words(config: ReportConfig) -> list[str]:
+    """Options of the command line that say how label maps are scored, as far as that is not the default."""
+    chosen, default = to_plain(config.scoring), to_plain(EvaluateConfig())
+    return [
+        f"--scoring.{name} {shlex.quote(value if isinstance(value, str) else json.dumps(value))}"
+        for name, value in chosen.items()
+        if value != default[name]
+    ]
