@@ -23,13 +23,14 @@ logger = logging.getLogger(__name__)
 
 def score_part(scores: Scores) -> Part:
     """Table of all metrics with their definitions."""
+    notes = [f"{note[:1].upper()}{note[1:]}." for note in scores.notes]
     if not scores.rows:
-        return Part("scores", "Scores", text=["No case has been scored.", *scores.notes])
+        return Part("scores", "Scores", text=["No case has been scored.", *notes])
     rules = rule_details(scores.summary)
     return Part(
         "scores",
         "Scores",
-        text=scores.notes,
+        text=notes,
         tables=[score_table(scores.summary), empty_table(scores.summary)],
         details=[
             Details("All statistics", [statistics_table(scores.summary)]),

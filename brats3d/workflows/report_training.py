@@ -41,7 +41,7 @@ def training_part(run: RunFolder, folder: Path) -> Part:
         "training",
         "Training",
         text=() if log is not None else ("No epoch has been logged yet, so there are no curves.",),
-        facts=[*_facts(run, config), *_course(run, log)],
+        facts=[*_facts(run, config), *_machine(run), *_course(run, log)],
         pictures=[place(curves, folder)] if curves is not None else (),
         details=[
             Details("Cases of each part", terms=_ids(run)),
@@ -135,6 +135,22 @@ def _checkpoints(run: RunFolder) -> str:
         f"{name} ({stat.st_size / _MEBIBYTE:.1f} MiB, {time.strftime(_TIME, time.localtime(stat.st_mtime))})"
         for name, stat in sizes
     )
+
+
+def _machine(run: RunFolder) -> list[Fact]:
+    """Hardware and versions in a line each."""
+    record = read_record(run.path / "environment.json")
+    if not record:
+        return []
+    cores = f"{record.get('cores', '?')} cores"
+    hardware = [record.get("processor", "?"), cores, *record.get("gpus", [])]
+    own = {name: record.get(name.lower()) for name in ("brats3d", "Python")}
+    packages = {**own, **record.get("packages", {})}
+    return [
+        ("Begun", str(record.get("started", "?"))),
+        ("Machine", ", ".join(map(str, hardware))),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in packages.items())),
+    ]
 
 
 def _environment(run: RunFolder) -> list[Fact]:

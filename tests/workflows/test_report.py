@@ -219,6 +219,26 @@ def test_a_classifier_has_its_curves(copied_run: Path) -> None:
     assert "No image has been judged yet" in page.read_text(encoding="utf-8")
 
 
+def test_a_classifier_has_its_scores_and_misses(unscored_run: Path) -> None:
+    config = unscored_run / "config.yaml"
+    config.write_text(config.read_text().replace("task: segment", "task: classify"))
+    missed = [{"case_id": name, "slice": 7, "confidence": sure} for name, sure in (("a", 0.2), ("b", 0.1))]
+    shares = {"auc": 0.9, "accuracy": 0.8, "sensitivity": 0.75, "specificity": 1.0, "skipped_share": 0.5}
+    counts = {"true_positives": 3, "false_negatives": 2, "false_positives": 0, "true_negatives": 4}
+    judged = {"cases": 2, "images": 9, **shares, **counts, "missed": missed}
+    gate = {"images": "slices", "threshold": 0.3, "wanted_sensitivity": 0.99, "val": judged}
+    (unscored_run / "gate.json").write_text(json.dumps(gate))
+    (unscored_run / "roc.csv").write_text("split,threshold,sensitivity,specificity\nval,1,0,1\nval,0,1,0\n")
+    page = report(ReportConfig(run=str(unscored_run)))
+    html = page.read_text(encoding="utf-8")
+    assert re.findall(r'<section id="([^"]+)"', html) == ["failures", "training", "scores", "reproduce"]
+    with (page.parent / "failures.csv").open(newline="") as lines:
+        assert [(row["case_id"], row["region"]) for row in csv.DictReader(lines)] == [
+            *(("b", "val, slice 7"), ("a", "val, slice 7"))
+        ]
+    assert names(page.parent) == files("curves", "roc") | {"index.json", "report.html", "failures.csv"}
+
+
 def test_a_case_that_is_gone() -> None:
     with pytest.raises(RunError, match="no longer in the data set"):
         find_chosen([], ["BraTS2021_00001"])

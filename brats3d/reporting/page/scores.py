@@ -91,7 +91,7 @@ def _interval(statistics: Mapping[str, Any], metric: str) -> str:
     if statistics["n"] < 2:
         return "one case" if statistics["n"] else "no case"
     low, high = (number(statistics[end], places_of(metric)) for end in ("ci95_low", "ci95_high"))
-    return f"95 % interval {low} to {high}, n = {statistics['n']}"
+    return f"95 % interval {low} to {high}, n =\N{NO-BREAK SPACE}{statistics['n']}"
 
 
 def statistics_table(summary: Summary) -> PageTable:
