@@ -90,9 +90,10 @@ function showNumbers() {
 function showNote({ model, result }) {
   const parts = [`${model.title}, ${result.seconds.toFixed(result.seconds < 10 ? 1 : 0)} s`];
   if (result.reference_problem) parts.push(`The reference does not fit: ${result.reference_problem}`);
-  if (result.postprocessing) parts.push(result.postprocessing);
   if (result.gate) parts.push(gateNote(result.gate));
   byId("result-note").textContent = parts.join(" · ");
+  byId("result-rules").hidden = !result.postprocessing;
+  byId("result-rules").querySelector("p").textContent = result.postprocessing ?? "";
 }
 
 function gateNote(gate) {
