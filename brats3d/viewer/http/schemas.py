@@ -38,8 +38,9 @@ class RegionInfo(_Strict):
 
     name: str
     colour: str = Field(description="#RRGGBB, the same in every picture.")
-    threshold: float = Field(
-        description="Probability above which a voxel belongs to it, unless asked otherwise."
+    threshold: float | None = Field(
+        description="Probability above which a voxel belongs to it, unless asked otherwise; null where it "
+        "cannot be moved."
     )
 
 

@@ -10,6 +10,11 @@ import nibabel
 import numpy as np
 
 EXAMPLE = Path(__file__).with_name("client_example.py")
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_readme_shows_it() -> None:
+    assert EXAMPLE.read_text(encoding="utf-8") in README.read_text(encoding="utf-8")
 
 
 def test_the_example_prints_volumes_and_saves_the_label_map(server, make_volume, tmp_path: Path) -> None:
