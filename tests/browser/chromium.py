@@ -111,7 +111,9 @@ class Browser:
         )
         self.command("Emulation.setTouchEmulationEnabled", enabled=touch)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.command("Emulation.setEmulatedMedia", media="", features=[scheme])
+        # Colours on their way to others would be judged as they are.
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.command("Emulation.setEmulatedMedia", media="", features=[scheme, still])
 
     def open(self, address: str | Path) -> None:
         """Go to a page, or to a file on disk."""
@@ -183,8 +185,15 @@ class Browser:
 
         return self.wait(finished, f"a download that ends in {ending}")
 
-    def barriers(self) -> list[str]:
-        """Return what axe-core finds of serious or critical impact."""
+    def barriers_in_both_schemes(self) -> list[str]:
+        """Return what axe-core finds of serious or critical impact, in light and in dark colours."""
+        found = []
+        for dark in (True, False):
+            self.look(1280, 800, dark=dark)
+            found += [f"{'dark' if dark else 'light'}: {barrier}" for barrier in self._barriers()]
+        return found
+
+    def _barriers(self) -> list[str]:
         self.run(_AXE.read_text(encoding="utf-8"))
         found = self.driver.execute_async_script(
             "const done = arguments[0];"
