@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { DrawnLabels } from "./drawn_labels.js";
+import { niivue } from "./niivue.js";
 
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
 const NEARER = 1.2; // How much larger the 3-D view is than NiiVue has it.
@@ -34,8 +35,9 @@ export class Pane {
 
   /** Put it into the page and give it to NiiVue. */
   async start(parent) {
+    this.niivue = await niivue();
     parent.append(this.element);
-    const { Niivue, DRAG_MODE } = globalThis.niivue;
+    const { Niivue, DRAG_MODE } = this.niivue;
     this.nv = new Niivue({
       logLevel: "error",
       loadingText: "",
@@ -91,7 +93,7 @@ export class Pane {
   /** @param {object} wanted - view, radiological, flat (a picture), narrow (beside others) */
   arrange({ view, radiological, flat, narrow }) {
     const { nv } = this;
-    const { MULTIPLANAR_TYPE, SHOW_RENDER } = globalThis.niivue;
+    const { MULTIPLANAR_TYPE, SHOW_RENDER } = this.niivue;
     nv.opts.multiplanarLayout = narrow ? MULTIPLANAR_TYPE.COLUMN : MULTIPLANAR_TYPE.GRID;
     nv.opts.multiplanarShowRender = narrow ? SHOW_RENDER.NEVER : SHOW_RENDER.ALWAYS;
     nv.opts.isRadiologicalConvention = flat ? this.mirrored[0] : radiological;
@@ -192,16 +194,4 @@ export class Pane {
     this.nv.back = null;
     this.nv.drawScene();
   }
-}
-
-let able;
-
-/** Whether this browser can draw at all. */
-export function canDraw() {
-  if (able === undefined) {
-    const context = document.createElement("canvas").getContext("webgl2");
-    able = context !== null;
-    context?.getExtension("WEBGL_lose_context")?.loseContext(); // There are few to be had.
-  }
-  return able;
 }

@@ -1,12 +1,13 @@
 /** The panes: which image they show, what lies over it, and that they look at the same place. */
 
 import { addresses } from "./api.js";
-import { tissues } from "./colours.js";
 import { byId, fill, make } from "./dom.js";
 import { modalityName } from "./format.js";
 import { show } from "./messages.js";
 import { expired } from "./opening.js";
-import { Pane, canDraw } from "./pane.js";
+import { canDraw } from "./niivue.js";
+import { classesOf, overlays, sideBySide } from "./overlays.js";
+import { Pane } from "./pane.js";
 import { Problem } from "./problem.js";
 import { session } from "./session.js";
 import { centreOfLabels, forgetVolumes, volumeAt } from "./volumes.js";
@@ -25,6 +26,7 @@ class Stage extends EventTarget {
   seen = null;
   /** Resolves when what was wanted last is drawn. */
   drawn = Promise.resolve();
+  making = Promise.resolve();
 
   get flat() {
     return session.contents?.dimensions === 2;
@@ -46,8 +48,7 @@ class Stage extends EventTarget {
 
   /** Have a pane ready by the time that there is something to show. */
   prepare() {
-    this.making ??= canDraw() ? this.#makePanes() : Promise.resolve();
-    return this.making;
+    if (canDraw()) this.#makePanes().catch(() => undefined); // Told when it is to draw.
   }
 
   /** Another case: nothing of the former one stays. */
@@ -78,7 +79,6 @@ class Stage extends EventTarget {
     }
     byId("stage").setAttribute("aria-busy", "true");
     try {
-      await this.prepare();
       await this.#makePanes();
       const base = await volumeAt(addresses.image(session.upload, this.modality));
       const over = await Promise.all(this.shown.map((pane) => this.#labelsOf(pane.select.value)));
@@ -127,7 +127,13 @@ class Stage extends EventTarget {
     });
   }
 
-  async #makePanes() {
+  /** One call after the other. */
+  #makePanes() {
+    this.making = this.making.catch(() => undefined).then(() => this.#addPanes());
+    return this.making;
+  }
+
+  async #addPanes() {
     const needed = this.side ? this.wantedPanes : 1;
     let made = false;
     while (this.panes.length < needed) {
@@ -139,8 +145,8 @@ class Stage extends EventTarget {
       for (const event of ["pointerdown", "wheel", "touchstart", "focusin"]) {
         pane.element.addEventListener(event, () => { this.lead = pane; }, { capture: true, passive: true });
       }
-      this.panes.push(pane);
       await pane.start(byId("panes"));
+      this.panes.push(pane);
       made = true;
     }
     if (made) this.offerOverlays();
@@ -181,25 +187,6 @@ class Stage extends EventTarget {
 }
 
 export const stage = new Stage();
-
-/** What can lie over the image. */
-export function overlays() {
-  const reference = session.contents?.reference ? [{ id: "reference", title: "Reference" }] : [];
-  return [...reference, ...session.runs.map(({ id, model }) => ({ id, title: model.title }))];
-}
-
-/** Tissues of an overlay; those of the reference are the chosen model's. */
-export function classesOf(source) {
-  const run = session.runOf(source) ?? session.run;
-  return tissues(run?.result.classes ?? session.modelOf(session.model)?.classes ?? session.models[0]?.classes ?? []);
-}
-
-function sideBySide(index, offered) {
-  if (index === 0) return "";
-  if (offered.length === 1) return offered[0].id;
-  const others = offered.filter(({ id }) => id !== session.chosen);
-  return index === 1 ? others[0]?.id : session.chosen ?? offered[1]?.id;
-}
 
 function describe(pane, modality) {
   const over = pane.select.value === "" ? "without overlay" : `with overlay: ${pane.select.selectedOptions[0].textContent}`;

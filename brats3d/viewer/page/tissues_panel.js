@@ -3,8 +3,9 @@
 import { layer } from "./colours.js";
 import { byId, fill, make, swatch } from "./dom.js";
 import { count } from "./format.js";
+import { classesOf, overlays } from "./overlays.js";
 import { session } from "./session.js";
-import { classesOf, overlays, stage } from "./stage.js";
+import { stage } from "./stage.js";
 
 let built = null;
 

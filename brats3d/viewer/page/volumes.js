@@ -1,6 +1,7 @@
 /** Volumes of the server as NiiVue holds them, each fetched and unpacked once. */
 
 import { volume } from "./api.js";
+import { niivue } from "./niivue.js";
 
 const KEPT = 8;
 
@@ -22,7 +23,10 @@ export function volumeAt(address) {
   return found;
 }
 
-const load = async (address) => globalThis.niivue.NVImage.new(await volume(address), "image.nii.gz");
+async function load(address) {
+  const [{ NVImage }, bytes] = await Promise.all([niivue(), volume(address)]);
+  return NVImage.new(bytes, "image.nii.gz");
+}
 
 /**
  * Where to look first: the middle of the labels in the slice that holds most of them.
