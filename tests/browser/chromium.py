@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import axe_core_python
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from selenium import webdriver
@@ -45,9 +46,11 @@ _FLAGS = (
 )
 
 
-def missing_programs() -> list[str]:
-    """Programs that a test in a browser needs and this machine lacks."""
-    return [path for path in PROGRAMS.values() if shutil.which(path) is None]
+_MISSING = [path for path in PROGRAMS.values() if shutil.which(path) is None]
+# A mark, not a skip in a fixture, so that nothing is trained in vain beforehand.
+NEEDED = pytest.mark.skipif(
+    bool(_MISSING), reason=f"no {', no '.join(_MISSING)} (Debian: chromium, chromium-driver)"
+)
 
 
 @contextmanager

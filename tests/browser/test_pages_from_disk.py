@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from chromium import Browser
+from chromium import NEEDED, Browser
 from made_up_cases import train_hardly
 from viewer_page import differ
 
@@ -16,6 +16,8 @@ from brats3d import reporting
 from brats3d.config import ReportConfig
 from brats3d.workflows.report import report
 from brats3d.workflows.report_case import report_case
+
+pytestmark = NEEDED
 
 NIIVUE = Path(reporting.__file__).parent / "niivue" / "niivue.umd.js"
 

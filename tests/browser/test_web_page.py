@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from chromium import Browser
+from chromium import NEEDED, Browser
 from made_up_cases import write_series
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +25,8 @@ from brats3d.data.phantom import make_phantom
 from brats3d.labels import CONVENTIONS
 from brats3d.metrics import evaluate_case
 from brats3d.workflows.predict import predict
+
+pytestmark = NEEDED
 
 CONVENTION = CONVENTIONS["brats2017"]
 # Where nothing was trained, the names of the files tell the values of the labels.
