@@ -13,6 +13,7 @@ from brats3d.data.layouts.layout import some_of
 from brats3d.data.layouts.tree import Tree
 from brats3d.errors import DataError, LayoutError
 from brats3d.labels import LabelConvention
+from brats3d.workflows.label_maps import PROBABILITIES_ENDING
 
 FAIL, SKIP, PENALISE = "fail", "skip", "penalise"
 MISSING_CHOICES = (FAIL, SKIP, PENALISE)
@@ -118,6 +119,7 @@ def find_predictions(
     Without a pattern a file belongs to the case whose id its name holds as whole words (``CASE.nii.gz``,
     ``CASE_pred.nii.gz``, ``model-CASE.nii.gz``), else to the case its folder is named after. A file
     that has just the id as its name is preferred. Files of other cases are kept under their own name.
+    Probability maps that lie beside are no predictions.
 
     Args:
         root: Folder of predictions, or one file.
@@ -134,7 +136,11 @@ def find_predictions(
     if pattern is not None:
         return Masks(match_pattern(root, pattern, "prediction"), convention or _convention_beside(root))
     expected = set(references.values())  # both sides may lie in one folder
-    files = [path for path in _volumes(root) if path not in expected]
+    files = [
+        path
+        for path in _volumes(root)
+        if path not in expected and not path.name.endswith(PROBABILITIES_ENDING)
+    ]
     if not files:
         raise LayoutError(
             "the folder holds no predictions",

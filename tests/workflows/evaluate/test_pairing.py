@@ -90,6 +90,7 @@ def test_pattern_that_fits_nothing(maps, data_set):
 
 def test_missing_prediction(maps, data_set):
     predictions = maps.predict(cases=CASES[:2])
+    (predictions / f"{CASES[2]}_probabilities.nii.gz").touch()
     failed = evaluate(predictions, data_set, quiet=True)
     assert list(failed.failed) == [CASES[2]]
     assert "the reference has no prediction" in failed.failed[CASES[2]]
