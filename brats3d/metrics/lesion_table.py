@@ -24,9 +24,7 @@ def read_lesions_csv(path: Path) -> list[LesionRow]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or ()
-            missing = [
-                name for name in ("case_id", "region", "lesion", "kind", "dice") if name not in columns
-            ]
+            missing = [name for name in _NEEDED if name not in columns]
             if missing:
                 raise KeyError(", ".join(missing))
             tolerances = {

@@ -92,18 +92,10 @@ def _behind_gate(
 ) -> OfferedModel:
     """The same run, with the same weights, behind a gate."""
     from brats3d.workflows.gate_loading import check_agrees, read_threshold
-    from brats3d.workflows.gating import behind_gate
+    from brats3d.workflows.gating import behind_gate, open_gate
 
-    classifier = RunFolder.open(gate)
-    settings = classifier.config()
-    if settings.task != assembly.CLASSIFY:
-        raise ConfigError(
-            "a gate is a classifier",
-            where=classifier.path,
-            got=f"task: {settings.task}",
-            expected="a run that was trained with task: classify",
-        )
-    check_agrees(settings, classifier.path, run.config(), run.path)
+    classifier = open_gate(gate)
+    check_agrees(classifier.config(), classifier.path, run.config(), run.path)
     read_threshold(classifier)
     classifier.checkpoint()
 

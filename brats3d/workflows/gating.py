@@ -104,15 +104,8 @@ def behind_gate(
         ConfigError: The run does not classify, or prepares cases otherwise, or along another axis.
         RunError: It is incomplete.
     """
-    run = RunFolder.open(gate)
+    run = open_gate(gate)
     config = run.config()
-    if config.task != assembly.CLASSIFY:
-        raise ConfigError(
-            "a gate is a classifier",
-            where=run.path,
-            got=f"task: {config.task}",
-            expected="a run that was trained with task: classify",
-        )
     for other in runs:
         check_agrees(config, run.path, other.config(), other.path)
     threshold = read_threshold(run)
@@ -120,6 +113,25 @@ def behind_gate(
         config, lambda network: load_weights(network, run.checkpoint()), accelerator=accelerator
     )
     return put_before(segmentation, classifier, threshold, run.path)
+
+
+def open_gate(path: str) -> RunFolder:
+    """Open the run of a classifier.
+
+    Raises:
+        ConfigError: The run does not classify.
+        RunError: There is no such run.
+    """
+    run = RunFolder.open(path)
+    task = run.config().task
+    if task != assembly.CLASSIFY:
+        raise ConfigError(
+            "a gate is a classifier",
+            where=run.path,
+            got=f"task: {task}",
+            expected="a run that was trained with task: classify",
+        )
+    return run
 
 
 def put_before(
