@@ -139,6 +139,12 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
     if not classifies:
         summary["postprocess"] = to_plain(config.postprocess)
         scored.write(run)
+        if missing := scored.never_predicted():
+            logger.warning(
+                "not one voxel of %s was predicted in the held-out cases: train for longer, with a lower "
+                "optim.lr, or with a loss that sees the background (loss.name dice_ce)",
+                ", ".join(missing),
+            )
     summary["training_minutes"] = round(minutes, 2)
     summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
     summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)

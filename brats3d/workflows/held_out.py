@@ -56,6 +56,12 @@ class HeldOutScores:
             pool_calibrations(part.calibration for part in every),
         )
 
+    def never_predicted(self) -> list[str]:
+        """Regions that references have, and of which not one voxel was predicted in any case."""
+        wanted = {row.region for row in self.rows if row.counts.tp + row.counts.fn}
+        found = {row.region for row in self.rows if row.counts.tp + row.counts.fp}
+        return [name for name in dict.fromkeys(row.region for row in self.rows) if name in wanted - found]
+
     def write(self, run: RunFolder) -> None:
         """Write the tables into the folder of a run.
 

@@ -66,6 +66,14 @@ def test_how_cases_are_shared_out_makes_no_difference(run: RunFolder, cases, tmp
         assert (tmp_path / name).read_text() == (run.path / name).read_text(), name
 
 
+def test_a_training_that_came_to_nothing_is_told(
+    fit_config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = fit_config(tmp_path, postprocess__thresholds={"ET": 0.9999, "TC": 0.9999, "WT": 0.0001})
+    fit(config)
+    assert "not one voxel of ET, TC was predicted" in caplog.text
+
+
 def test_without_a_held_out_case_the_tables_are_empty(fit_config, tmp_path: Path) -> None:
     run = RunFolder(fit(fit_config(tmp_path, split__val=0, split__test=0)).run)
     for file in (run.metrics_csv, run.lesions_csv, run.calibration_csv):
