@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -99,15 +100,48 @@ def test_several_users_share_a_model_and_see_only_what_is_theirs(server, make_ni
     assert found == {user: user + 1 for user in range(6)}
 
 
+def expire_late(running, upload: str) -> None:
+    """Let the time of an upload be over."""
+    running.uploads.get(upload)._touched -= 10_000
+    running.uploads.expire()
+
+
 def test_an_upload_is_kept_while_its_segmentation_waits(held) -> None:
     upload = held.case()
     job = held.segment(upload)
-    late = held.uploads.get(upload)
-    late._touched -= 10_000
-    held.uploads.expire()
+    expire_late(held, upload)
     held.model.may_go_on.set()
     assert held.service.job(job).wait(20)["state"] == "done"
     assert held.client.get(f"/api/jobs/{job}/report.html").status_code == 200
+
+
+def test_an_upload_is_kept_from_the_moment_its_segmentation_is_asked_for(held, monkeypatch) -> None:
+    upload, submit = held.case(), held.service.submit
+
+    def submit_late(*args, **kwargs):
+        job = submit(*args, **kwargs)
+        expire_late(held, upload)
+        return job
+
+    monkeypatch.setattr(held.service, "submit", submit_late)
+    job = held.segment(upload)
+    held.model.may_go_on.set()
+    assert held.service.job(job).wait(20)["state"] == "done"
+
+
+def test_an_upload_expires_after_its_segmentation(held) -> None:
+    upload = held.case()
+    job = held.segment(upload)
+    late = held.uploads.get(upload)
+    held.model.may_go_on.set()
+    held.service.job(job).wait(20)
+    for _ in range(200):  # the server hears of the end a moment later
+        late._touched -= 10_000
+        held.uploads.expire()
+        if upload not in held.uploads._uploads:
+            break
+        time.sleep(0.05)
+    assert held.client.get(f"/api/uploads/{upload}").status_code == 404
 
 
 class QuietJob:

@@ -12,12 +12,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from brats3d.viewer.http.events import progress_events
 from brats3d.viewer.http.schemas import NewJob, Progress, SegmentRequest
 from brats3d.viewer.http.threads import in_thread
-from brats3d.viewer.uploads import UploadGone
 
 if TYPE_CHECKING:
     from brats3d.viewer.job import Job
     from brats3d.viewer.service import SegmentationService
-    from brats3d.viewer.uploads import Upload, UploadStore
+    from brats3d.viewer.uploads import UploadStore
 
 
 def job_routes(service: SegmentationService, uploads: UploadStore, ending: asyncio.Event) -> APIRouter:
@@ -35,10 +34,12 @@ def job_routes(service: SegmentationService, uploads: UploadStore, ending: async
     async def segment(request: SegmentRequest) -> Any:
         """Joins the queue; the same upload may be segmented by several models."""
         upload, model = uploads.get(request.upload), service.model(request.model)
-        case = await in_thread(upload.case, model.modalities, model.convention)
-        job = service.submit(case, model.id, upload_id=upload.id, explain=upload.explain)
-        keeping.add(task := asyncio.create_task(_keep(upload, job)))
-        task.add_done_callback(keeping.discard)
+        with contextlib.ExitStack() as use:
+            use.enter_context(upload.in_use())
+            case = await in_thread(upload.case, model.modalities, model.convention)
+            job = service.submit(case, model.id, upload_id=upload.id, explain=upload.explain)
+            keeping.add(task := asyncio.create_task(_keep(use.pop_all(), job)))
+            task.add_done_callback(keeping.discard)
         return JSONResponse({"id": job.id}, 202)
 
     @router.get(
@@ -73,8 +74,8 @@ def job_routes(service: SegmentationService, uploads: UploadStore, ending: async
     return router
 
 
-async def _keep(upload: Upload, job: Job) -> None:
-    """Keep an upload, whether anybody asks for it or not, until its segmentation has ended."""
-    with contextlib.suppress(UploadGone), upload.in_use():
+async def _keep(use: contextlib.ExitStack, job: Job) -> None:
+    """End the use of an upload when its segmentation has ended, whether anybody asks for it or not."""
+    with use:
         async for _ in job.events():
             pass
