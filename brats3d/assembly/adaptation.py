@@ -12,7 +12,7 @@ from brats3d.assembly.hardware import Hardware
 from brats3d.assembly.samples import build_samples, reader_processes
 from brats3d.assembly.training import build_loggers
 from brats3d.config import AugmentConfig, FitConfig
-from brats3d.config.run import TransplantConfig
+from brats3d.config.patches import TransplantConfig
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from brats3d.assembly.hardware import Hardware, compile_mode
 from brats3d.cases import Case
 from brats3d.config import ClassifyConfig, FitConfig, LossConfig, PostprocessConfig
-from brats3d.config.run import InferenceConfig, PatchConfig, TransplantConfig
+from brats3d.config.inference import InferenceConfig
+from brats3d.config.patches import PatchConfig, TransplantConfig
 from brats3d.errors import ConfigError
 from brats3d.labels import LabelConvention
 from brats3d.registry import look_up

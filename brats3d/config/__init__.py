@@ -5,34 +5,22 @@ from brats3d.config.app import AppConfig
 from brats3d.config.benchmark import BenchmarkConfig
 from brats3d.config.classical import ClassicalConfig, load_classical_config
 from brats3d.config.crossval import CrossvalConfig
+from brats3d.config.data import DataConfig, PhantomConfig, PreprocessConfig, SplitConfig
 from brats3d.config.ensemble import EnsembleConfig
 from brats3d.config.export import ExportConfig
 from brats3d.config.extract import ExtractConfig
+from brats3d.config.inference import InferenceConfig, PostprocessConfig
 from brats3d.config.initialising import initialised
+from brats3d.config.patches import AugmentConfig, PatchConfig, SliceConfig
 from brats3d.config.prepare import PrepareConfig
 from brats3d.config.reading import from_dict, load_config, parse_arguments, save_config, to_plain, to_yaml
 from brats3d.config.recipes import recipe_folder, recipe_path
 from brats3d.config.report import ReportConfig
 from brats3d.config.resuming import check_resumed, differences, extended, with_absolute_paths
-from brats3d.config.run import (
-    AugmentConfig,
-    ClassifyConfig,
-    DataConfig,
-    FitConfig,
-    InferenceConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    PatchConfig,
-    PhantomConfig,
-    PostprocessConfig,
-    PreprocessConfig,
-    SliceConfig,
-    SplitConfig,
-    TrainerConfig,
-)
+from brats3d.config.run import FitConfig
 from brats3d.config.submit import SubmitConfig
 from brats3d.config.sweep import SweepConfig
+from brats3d.config.training import ClassifyConfig, LossConfig, ModelConfig, OptimConfig, TrainerConfig
 from brats3d.config.verbs import EvaluateConfig, PredictConfig, SynthesizeConfig
 
 __all__ = [

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from brats3d.config.data import PreprocessConfig
+from brats3d.config.inference import PostprocessConfig
 from brats3d.config.reading import from_file
-from brats3d.config.run import PostprocessConfig, PreprocessConfig
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from brats3d.config.run import FitConfig, SplitConfig
+from brats3d.config.data import SplitConfig
+from brats3d.config.run import FitConfig
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
+from brats3d.config.data import DataConfig
 from brats3d.config.resuming import differences
-from brats3d.config.run import DataConfig, FitConfig
+from brats3d.config.run import FitConfig
 from brats3d.errors import ConfigError
 
 RATE_FACTOR = 0.1

@@ -11,7 +11,7 @@ from brats3d.bundles.reading.folder import BundleFolder
 from brats3d.bundles.reading.weights import load_weights, read_weights
 from brats3d.bundles.source import BundleSource
 from brats3d.config import FitConfig, from_dict, to_plain
-from brats3d.config.run import PreprocessConfig
+from brats3d.config.data import PreprocessConfig
 from brats3d.models.architecture import without_pretrained
 from brats3d.models.classifiers import CLASSIFIERS
 from brats3d.workflows.gate_loading import build_gate, check_agrees
