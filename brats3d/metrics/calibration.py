@@ -7,31 +7,22 @@ the lowest bin, which therefore rules the means over all voxels; a second error 
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brats3d.errors import DataError
-from brats3d.files import atomic_path
+from brats3d.metrics.csv_files import reading_csv, write_csv
 
 BINS = 20
 LEVELS = 100_000
 """Probabilities are counted in units of ``1 / LEVELS``: sums of whole numbers depend on no order."""
 
-COLUMNS = (
-    "region",
-    "bin_low",
-    "bin_high",
-    "voxels",
-    "reference_voxels",
-    "probability_sum",
-    "squared_error_sum",
-)
+_COUNTED = ("voxels", "reference_voxels", "probability_sum", "squared_error_sum")
+COLUMNS = ("region", "bin_low", "bin_high", *_COUNTED)
 
 
 @dataclass(frozen=True)
@@ -134,17 +125,16 @@ def write_calibration_csv(path: Path, calibrations: Mapping[str, Calibration]) -
     Raises:
         OutputError: The file cannot be written.
     """
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+
+    def lines() -> Iterator[Sequence[object]]:
+        yield COLUMNS
         for region, own in calibrations.items():
             for place in range(BINS):
                 sums = (own.probability[place] / LEVELS, own.squared_error[place] / LEVELS**2)
                 counts = (own.voxels[place], own.positives[place])
-                writer.writerow((region, place / BINS, (place + 1) / BINS, *counts, *sums))
+                yield (region, place / BINS, (place + 1) / BINS, *counts, *sums)
+
+    write_csv(path, lines())
 
 
 def read_calibration_csv(path: Path) -> dict[str, Calibration]:
@@ -153,31 +143,21 @@ def read_calibration_csv(path: Path) -> dict[str, Calibration]:
     Raises:
         DataError: The file is missing, or is not such a table.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            records = list(csv.DictReader(file))
+    with reading_csv(
+        path,
+        "calibration counts",
+        needed=("region", *_COUNTED),
+        expected="a CSV file with the columns " + ", ".join(COLUMNS),
+        remedy="point to the calibration.csv that fit wrote",
+    ) as reader:
         found: dict[str, list[tuple[int, int, int, int]]] = {}
-        for record in records:
-            bins = found.setdefault(record["region"], [])
-            bins.append(
-                (
-                    int(record["voxels"]),
-                    int(record["reference_voxels"]),
-                    round(float(record["probability_sum"]) * LEVELS),
-                    round(float(record["squared_error_sum"]) * LEVELS**2),
-                )
-            )
+        for record in reader:
+            voxels, positives, probability, squared_error = (record[name] for name in _COUNTED)
+            sums = (round(float(probability) * LEVELS), round(float(squared_error) * LEVELS**2))
+            found.setdefault(record["region"], []).append((int(voxels), int(positives), *sums))
         if any(len(bins) != BINS for bins in found.values()):
             raise ValueError(f"not {BINS} bins in each region")
         return {region: Calibration(*zip(*bins, strict=True)) for region, bins in found.items()}
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
-        raise DataError(
-            "not a table of calibration counts",
-            where=path,
-            got=f"{type(error).__name__}: {error}",
-            expected="a CSV file with the columns " + ", ".join(COLUMNS),
-            remedy="point to the calibration.csv that fit wrote",
-        ) from error
 
 
 def _sums(places: NDArray[np.int64], weights: NDArray[np.int64] | None = None) -> tuple[int, ...]:

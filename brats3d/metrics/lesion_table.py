@@ -1,46 +1,59 @@
-"""The table of lesions, read back."""
+"""Lesions as a CSV file: one row per lesion."""
 
 from __future__ import annotations
 
-import csv
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from brats3d.errors import DataError
+from brats3d.metrics.csv_files import reading_csv, write_csv
 from brats3d.metrics.lesions import DROPPED, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, LesionRow
+from brats3d.metrics.profiles import DEFAULT_PROFILE
 
+_COLUMNS = tuple(field.name for field in fields(LesionRow) if field.name != "nsd")
 _NEEDED = ("case_id", "region", "lesion", "kind", "dice")
 _KINDS = (TRUE_POSITIVE, FALSE_NEGATIVE, FALSE_POSITIVE, DROPPED)
 _NSD, _UNIT = "nsd_", "mm"
 
 
+def write_lesions_csv(path: Path, lesions: Iterable[LesionRow], *, overwrite: bool = True) -> None:
+    """Write one row per lesion, as :func:`~brats3d.metrics.tables.write_metrics_csv` does.
+
+    Raises:
+        OutputError: The file exists and may not be replaced, or cannot be written.
+    """
+    rows = list(lesions)
+    tolerances = tuple(rows[0].nsd) if rows else DEFAULT_PROFILE.nsd_tolerances_mm
+
+    def lines() -> Iterator[Sequence[object]]:
+        yield (*_COLUMNS, *(f"{_NSD}{tolerance:g}{_UNIT}" for tolerance in tolerances))
+        for row in rows:
+            values = (getattr(row, column) for column in _COLUMNS)
+            yield (*values, *(row.nsd[tolerance] for tolerance in tolerances))
+
+    write_csv(path, lines(), overwrite=overwrite)
+
+
 def read_lesions_csv(path: Path) -> list[LesionRow]:
-    """Read a table that :func:`~brats3d.metrics.tables.write_lesions_csv` wrote.
+    """Read a table that :func:`write_lesions_csv` wrote.
 
     Raises:
         DataError: The file is missing, or is not such a table.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            missing = [name for name in _NEEDED if name not in columns]
-            if missing:
-                raise KeyError(", ".join(missing))
-            tolerances = {
-                name: float(name.removeprefix(_NSD).removesuffix(_UNIT))
-                for name in columns
-                if name.startswith(_NSD)
-            }
-            return [_parse(record, tolerances) for record in reader]
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(
-            "not a table of lesions",
-            where=path,
-            got=f"{type(error).__name__}: {error}",
-            expected="a CSV file with a row per lesion",
-            remedy="point to the lesions.csv that fit or evaluate wrote",
-        ) from error
+    with reading_csv(
+        path,
+        "lesions",
+        needed=_NEEDED,
+        expected="a CSV file with a row per lesion",
+        remedy="point to the lesions.csv that fit or evaluate wrote",
+    ) as reader:
+        tolerances = {
+            name: float(name.removeprefix(_NSD).removesuffix(_UNIT))
+            for name in reader.fieldnames or ()
+            if name.startswith(_NSD)
+        }
+        return [_parse(record, tolerances) for record in reader]
 
 
 def _parse(record: dict[str, str], tolerances: dict[str, float]) -> LesionRow:

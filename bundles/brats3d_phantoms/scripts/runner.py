@@ -20,7 +20,8 @@ from scripts.core.imaging import Geometry, read_volume
 from scripts.core.metrics.profiles import PROFILES
 from scripts.core.metrics.region_table import CaseScores, evaluate_case
 from scripts.core.metrics.summary import format_table, summarise
-from scripts.core.metrics.tables import write_lesions_csv, write_metrics_csv
+from scripts.core.metrics.lesion_table import write_lesions_csv
+from scripts.core.metrics.tables import write_metrics_csv
 from scripts.core.registry import look_up
 
 logger = logging.getLogger(__name__)
