@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 from chromium import Browser, chromium
 from made_up_cases import train_on_pictures, train_on_volumes, write_case
-from served import Server, served
+from served import EXAMPLE, Server, served
 from viewer_page import ViewerPage
-
-EXAMPLE = Path(__file__).parents[2] / "bundles" / "brats3d_phantoms"
 
 
 @pytest.fixture(scope="session")

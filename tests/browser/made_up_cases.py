@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from brats3d.cases import MODALITIES
 from brats3d.config import load_config
 from brats3d.data.phantom import Phantom, PhantomParameters, make_phantom, write_phantoms
 from brats3d.imaging import write_image, write_label_map
@@ -43,6 +44,11 @@ def write_case(root: Path, number: int, *, tumour: bool = True) -> Path:
         write_image(folder / f"{folder.name}_{modality}.nii.gz", image, made.geometry, overwrite=False)
     write_label_map(folder / f"{folder.name}_seg.nii.gz", made.labels, made.geometry, overwrite=False)
     return folder
+
+
+def images_of(case: Path) -> dict[str, Path]:
+    """The four images of a case folder, without its label map."""
+    return {modality: case / f"{case.name}_{modality}.nii.gz" for modality in MODALITIES}
 
 
 def write_series(root: Path, images: Mapping[str, Path]) -> dict[str, Path]:

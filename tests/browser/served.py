@@ -15,6 +15,7 @@ from pathlib import Path
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
+EXAMPLE = Path(__file__).parents[2] / "bundles" / "brats3d_phantoms"
 _PATIENCE_S = 120.0
 
 

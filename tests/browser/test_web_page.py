@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import yaml
 from chromium import NEEDED, Browser
-from made_up_cases import write_series
+from made_up_cases import images_of, write_series
 from numpy.typing import NDArray
 from PIL import Image
 from served import Server, served
 from viewer_page import ARROW_DOWN, ARROW_UP, ViewerPage, differ
 
+from brats3d.cases import MODALITIES
 from brats3d.config import PredictConfig
 from brats3d.data.phantom import make_phantom
 from brats3d.labels import CONVENTIONS
@@ -31,15 +32,9 @@ pytestmark = NEEDED
 CONVENTION = CONVENTIONS["brats2017"]
 # Where nothing was trained, the names of the files tell the values of the labels.
 UNTRAINED = {"classical": "fuzzy_kmeans.yaml", "convention": "brats2017"}
-MODALITIES = ("t1", "t1ce", "t2", "flair")
 VOLUMES, PICTURES, BUNDLE, FUZZY = "volumes", "pictures", "brats3d_phantoms", "fuzzy_kmeans"
 
 Predicted = Callable[..., nib.Nifti1Image]
-
-
-def images_of(case: Path) -> dict[str, Path]:
-    """The four images of a case folder, without its label map."""
-    return {modality: case / f"{case.name}_{modality}.nii.gz" for modality in MODALITIES}
 
 
 def regions_of(labels: nib.Nifti1Image) -> dict[str, NDArray[np.bool_]]:
@@ -211,32 +206,6 @@ class TestACase:
         page.browser.find("#result-select option:not(:checked)").click()
         page.wait_for("done")
         check_volumes(page, network)
-
-    def test_a_segmentation_can_be_cancelled(
-        self, page: ViewerPage, with_tumour: Path, tmp_path: Path
-    ) -> None:
-        paths = []
-        for path in images_of(with_tumour).values():
-            image = nib.load(path)
-            large = np.asarray(image.dataobj)
-            for axis in range(3):
-                large = large.repeat(4, axis)
-            paths.append(tmp_path / path.name)
-            nib.save(nib.Nifti1Image(large, image.affine), paths[-1])
-        page.drop(*paths)
-        page.choose(BUNDLE)
-        page.browser.find("#segment").click()
-        progress = "return document.querySelector('#job-progress').value"
-        page.browser.wait(lambda: 0 < page.browser.run(progress) < 1, "progress is shown")
-        page.browser.find("#cancel").click()
-        page.wait_for("ready")
-        assert not page.browser.find("#results").is_displayed()
-
-        page.browser.find("#new-case").click()
-        page.wait_for("empty")
-        page.drop(*images_of(with_tumour).values())
-        page.segment(VOLUMES)
-        assert page.voxels()["WT"] > 0
 
     @pytest.mark.real
     def test_a_real_case_is_segmented_as_predict_does(

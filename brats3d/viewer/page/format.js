@@ -10,6 +10,7 @@ export const count = (number) => counts.format(number);
 /** Millilitres with as many decimals as they can carry. */
 export function millilitres(volume) {
   if (volume === null || volume === undefined) return "–";
+  if (volume > 0 && volume < 0.005) return "< 0.01"; // Not none.
   return volume.toFixed(volume < 10 ? 2 : 1);
 }
 

@@ -22,16 +22,17 @@ export async function segment() {
   session.state = "segmenting";
   try {
     running.id = (await api.segment(upload, model.id)).id;
+    if (session.running !== running) return forget(running.id);
     const last = await follow(running.id, (progress) => {
       running.progress = progress;
       session.tell("progress");
     });
-    if (session.running !== running) return; // Another case is open by now.
+    if (session.running !== running) return; // It was cancelled, or another case is open by now.
     if (last.state === "failed") throw new Problem(last.error ?? { what: "The segmentation failed" });
     if (last.state === "done") await take(running);
     else announce("Cancelled");
   } catch (error) {
-    if (session.running !== running || running.cancelled) return;
+    if (session.running !== running) return;
     if (error.gone) expired(error);
     else show(error, place());
   } finally {
@@ -42,26 +43,25 @@ export async function segment() {
   }
 }
 
-export async function cancel() {
+export function cancel() {
   const { running } = session;
-  if (!running?.id) return;
-  running.cancelled = true;
-  try {
-    await api.cancel(running.id);
-  } catch (error) {
-    if (!error.gone) show(error, place());
-  }
-  if (session.running === running) {
-    session.running = null;
-    session.state = session.settled;
-  }
+  if (running === null) return;
+  session.running = null;
+  session.state = session.settled;
+  announce("Cancelled");
+  if (running.id !== null) forget(running.id);
+}
+
+/** The server would end and delete it anyway, later. */
+function forget(job) {
+  api.cancel(job).catch(() => undefined);
 }
 
 async function take(running) {
   const { id, model } = running;
   const result = await patiently(() => api.result(id, {}));
   const run = { id, model, thresholds: {}, result };
-  if (session.running !== running || running.cancelled) return;
+  if (session.running !== running) return;
   session.runs = [...session.runs.filter((other) => other.model.id !== model.id), run];
   session.chosen = id;
   session.tell("runs");
