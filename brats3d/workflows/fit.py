@@ -8,7 +8,7 @@ import signal
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,74 +83,139 @@ def fit(config: FitConfig | None = None) -> FitResult:
         invite_no_more()
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """A training that has come to its end.
+
+    Attributes:
+        run: Its folder.
+        config: Its configuration, with the weights of classes that were computed.
+        machine: Hardware.
+        module: Module into which checkpoints can be read, whole on this process.
+        trainer: Trainer.
+        minutes: What it took.
+    """
+
+    run: RunFolder
+    config: FitConfig
+    machine: assembly.Hardware
+    module: Any
+    trainer: Trainer
+    minutes: float
+
+    @property
+    def classifies(self) -> bool:
+        return self.config.task == assembly.CLASSIFY
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """What the cases held out say of a training.
+
+    Attributes:
+        part: test, or val where nothing is kept for a test; None: no case is held out.
+        scored: Scores of the best checkpoint.
+        before: Scores of the weights that the training started from.
+        judged: Images of a classifier; then there are no scores.
+    """
+
+    part: str | None
+    scored: HeldOutScores = field(default_factory=HeldOutScores)
+    before: HeldOutScores = field(default_factory=HeldOutScores)
+    judged: Sequence[HeldOutCase] = ()
+
+
 def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult:
     """Do the same as one of a group of processes."""
-    pl = quiet_lightning()
     begun = begin(given, follows=group.follows)
-    run, config = begun.run, begun.config
-    group.run, group.discard = run.path, run.discard_unless_resumable
-    cases = choose_cases(config, begun.resumed)
+    group.run, group.discard = begun.run.path, begun.run.discard_unless_resumable
+    cases = choose_cases(begun.config, begun.resumed)
     if begun.initial is not None:
         finetuning.check_unseen(begun.initial, cases.split, cases.found.cases)
-    assembly.check_task(config, cases.found.cases)
-    classifies = config.task == assembly.CLASSIFY
-
-    pl.seed_everything(config.seed, verbose=False)
-    machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
-    clock = assembly.build_clock(config, started_at)
-    module = _module(begun, cases, machine, clock)
-    trainer = assembly.build_trainer(config, machine, clock, run.path)
-    check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
-    group.expect(trainer)
-    prepared = cases.prepared(config)
-    data = _training_data(config, cases.parts, prepared, trainer.strategy.root_device)
-    group.prepare(trainer, lambda: common_ground(given, config, run, cases.parts, prepared, begun.checkpoint))
-    if not classifies:
-        config = assembly.with_class_weights(config, cases.found.convention, data.training)
-        module.loss = assembly.build_training_loss(config, module.head.out_channels)
-    if not group.follows:
-        # Only now, when nothing about data and settings can fail any more, there is a run.
-        _write_beginning(replace(begun, config=config), cases, module)
-    _train(trainer, module, data, run, begun.checkpoint)
-    group.trained()
-    minutes = clock.elapsed_s / 60
-    if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
-        module = assembly.build_module(config, cases.found.convention, machine, clock)
-    own = slice(trainer.global_rank, None, trainer.world_size)
-    part, held_out = cases.held_out()
-    scored = before = HeldOutScores()
-    judged: list[HeldOutCase] = []
-    if classifies:
-        judged = judge_held_out(run, cases.parts, prepared, own, module, machine)
-    else:
-        scored, before = (
-            _of_all(_score(config, weights, cases.found.convention, held_out[own], module, machine))
-            for weights in (run.checkpoint(), None if config.init is None else run.initial)
-        )
+    assembly.check_task(begun.config, cases.found.cases)
+    trained, prepared = _trained(begun, cases, group, started_at)
+    held_out = _judge(trained, cases, prepared)
     group.part()
     if group.follows:
         # The process that leads writes; what called this function shall not do so twice.
         raise SystemExit(0)
-    scores, text = write_gate(config, run, judged) if classifies else (summarise(scored.rows), "")
-    summary = {**scores, "split": part, "checkpoint": run.checkpoint().name}
-    if before.rows:
-        summary.update(finetuning.change(before.rows, scored.rows))
-        write_metrics_csv(run.path / "metrics_before.csv", before.rows)
-    if not classifies:
+    summary, text = _write_scores(trained, held_out)
+    summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
+    write_json(trained.run.metrics_json, summary)
+    report_at_end(trained.run.path, trained.config)
+    return FitResult(trained.run.path, held_out.scored.rows, summary, text, held_out.before.rows)
+
+
+def _trained(
+    begun: Beginning, cases: TrainingCases, group: TrainingGroup, started_at: float
+) -> tuple[_Trained, Sequence[StoredCase]]:
+    """Train, and return the end of it and the prepared cases."""
+    config, convention = begun.config, cases.found.convention
+    quiet_lightning().seed_everything(config.seed, verbose=False)
+    machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
+    clock = assembly.build_clock(config, started_at)
+    module = _module(begun, cases, machine, clock)
+    trainer = assembly.build_trainer(config, machine, clock, begun.run.path)
+    check_batches(config.patch, trainer.num_nodes * trainer.num_devices)
+    group.expect(trainer)
+    prepared = cases.prepared(config)
+    data = _training_data(config, cases.parts, prepared, trainer.strategy.root_device)
+    group.prepare(
+        trainer,
+        lambda: common_ground(begun.given, config, begun.run, cases.parts, prepared, begun.checkpoint),
+    )
+    if config.task != assembly.CLASSIFY:
+        config = assembly.with_class_weights(config, convention, data.training)
+        module.loss = assembly.build_training_loss(config, module.head.out_channels)
+    if not group.follows:
+        # Only now, when nothing about data and settings can fail any more, there is a run.
+        _write_beginning(replace(begun, config=config), cases, module)
+    _train(trainer, module, data, begun.run, begun.checkpoint)
+    group.trained()
+    minutes = clock.elapsed_s / 60
+    if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
+        module = assembly.build_module(config, convention, machine, clock)
+    return _Trained(begun.run, config, machine, module, trainer, minutes), prepared
+
+
+def _judge(trained: _Trained, cases: TrainingCases, prepared: Sequence[StoredCase]) -> _HeldOut:
+    """Ask the best checkpoint about the cases held out; each process must, and judges its share."""
+    run, config, trainer = trained.run, trained.config, trained.trainer
+    own = slice(trainer.global_rank, None, trainer.world_size)
+    part, held_out = cases.held_out()
+    if trained.classifies:
+        judged = judge_held_out(run, cases.parts, prepared, own, trained.module, trained.machine)
+        return _HeldOut(part, judged=judged)
+    scored, before = (
+        _of_all(_score(trained, weights, cases.found.convention, held_out[own]))
+        for weights in (run.checkpoint(), None if config.init is None else run.initial)
+    )
+    return _HeldOut(part, scored, before)
+
+
+def _write_scores(trained: _Trained, held_out: _HeldOut) -> tuple[dict[str, Any], str]:
+    """Write the tables of a run; return its summary, and the scores of a classifier as text."""
+    run, config, text = trained.run, trained.config, ""
+    if trained.classifies:
+        scores, text = write_gate(config, run, held_out.judged)
+    else:
+        scores = summarise(held_out.scored.rows)
+    summary = {**scores, "split": held_out.part, "checkpoint": run.checkpoint().name}
+    if held_out.before.rows:
+        summary.update(finetuning.change(held_out.before.rows, held_out.scored.rows))
+        write_metrics_csv(run.path / "metrics_before.csv", held_out.before.rows)
+    if not trained.classifies:
         summary["postprocess"] = to_plain(config.postprocess)
-        scored.write(run)
-        if missing := scored.never_predicted():
+        held_out.scored.write(run)
+        if missing := held_out.scored.never_predicted():
             logger.warning(
                 "not one voxel of %s was predicted in the held-out cases: train for longer, with a lower "
                 "optim.lr, or with a loss that sees the background (loss.name dice_ce)",
                 ", ".join(missing),
             )
-    summary["training_minutes"] = round(minutes, 2)
-    summary["patches_per_second"] = round(_patches_per_second(trainer), 3)
-    summary["minutes"] = round((time.monotonic() - started_at) / 60, 2)
-    write_json(run.metrics_json, summary)
-    report_at_end(run.path, config)
-    return FitResult(run.path, scored.rows, summary, text=text, before=before.rows)
+    summary["training_minutes"] = round(trained.minutes, 2)
+    summary["patches_per_second"] = round(_patches_per_second(trained.trainer), 3)
+    return summary, text
 
 
 def _module(begun: Beginning, cases: TrainingCases, machine: assembly.Hardware, clock: Clock) -> Any:
@@ -233,18 +298,14 @@ def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint:
 
 
 def _score(
-    config: FitConfig,
-    weights: Path | None,
-    convention: LabelConvention,
-    cases: Sequence[Case],
-    module: Any,
-    machine: assembly.Hardware,
+    trained: _Trained, weights: Path | None, convention: LabelConvention, cases: Sequence[Case]
 ) -> HeldOutScores:
     """Score a checkpoint, if there is one, on whole cases, on the grid of their files."""
     from brats3d.training.checkpoints import read_checkpoint
 
     if weights is None:
         return HeldOutScores()
+    config, machine, module = trained.config, trained.machine, trained.module
     module.load_state_dict(read_checkpoint(weights)["state_dict"])
     # After a training Lightning leaves the network in main memory.
     network = module.network.to(machine.device)
