@@ -33,7 +33,7 @@ from brats3d.reporting.page import (
 )
 from brats3d.reporting.page.embedding import inline_picture, inline_svg
 from brats3d.reporting.page.lesions import count_table, wrong_table
-from brats3d.reporting.page.numbers import number, p_value, percent, signed
+from brats3d.reporting.page.numbers import millilitres, number, p_value, percent, score, signed
 from brats3d.reporting.page.score_rules import rule_details
 from brats3d.reporting.page.scores import case_table, score_table, statistics_table, tiles
 from brats3d.reporting.palette import PAGE_COLOURS
@@ -209,6 +209,13 @@ class TestNumbers:
     )
     def test_number(self, value: float | None, shown: str) -> None:
         assert number(value) == shown
+
+    @pytest.mark.parametrize(
+        ("volume", "shown"),
+        [(0.0, "0.00"), (0.004, "< 0.01"), (0.005, "0.01"), (12.3, "12.30"), (math.nan, "–")],  # noqa: RUF001
+    )
+    def test_a_volume_that_is_there_is_not_written_as_none(self, volume: float, shown: str) -> None:
+        assert millilitres(volume) == score("volume_ref_ml", volume) == shown
 
     def test_others(self) -> None:
         assert (signed(0.5), signed(-0.5), signed(0.0)) == ("+0.500", "−0.500", "0.000")  # noqa: RUF001

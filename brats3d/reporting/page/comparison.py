@@ -9,7 +9,7 @@ from brats3d.metrics import Comparison, RegionRow
 from brats3d.metrics.comparison import ScoreDifference
 from brats3d.reporting.metric_titles import metric_title
 from brats3d.reporting.page.content import Cell, Column, Failures, PageTable, Tile
-from brats3d.reporting.page.numbers import NOTHING, number, p_value, places_of, signed
+from brats3d.reporting.page.numbers import NOTHING, number, p_value, places_of, score, signed
 
 _SIGNIFICANT = 0.05
 _MOST_CASES = 1000
@@ -120,7 +120,7 @@ def case_table(tables: Mapping[str, Sequence[RegionRow]], comparison: Comparison
             Cell(key[0]),
             Cell(key[1]),
             *(
-                Cell(number(by_key[name][key].scores[metric], places_of(metric)))
+                Cell.sorted_by(value := by_key[name][key].scores[metric], score(metric, value))
                 for metric in comparison.metrics
                 for name in tables
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ class Cell:
     below: str = ""
     sort: float | None = None
     colour: str = ""
+
+    @classmethod
+    def sorted_by(cls, value: float, text: str) -> Cell:
+        """A number in words, which rows are sorted by; NaN comes last."""
+        return cls(text, sort=None if math.isnan(value) else value)
 
 
 @dataclass(frozen=True)

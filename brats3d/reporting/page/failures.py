@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brats3d.metrics import RegionRow
 from brats3d.metrics.empty_policy import PREDICTION_EMPTY, PREDICTION_MISSING, REFERENCE_EMPTY
 from brats3d.reporting.page.content import Cell, Column, Failures, PageTable
-from brats3d.reporting.page.numbers import number, places_of
+from brats3d.reporting.page.numbers import millilitres
 from brats3d.reporting.table import Table
 
 _MOST_SHOWN = 30
@@ -93,7 +93,7 @@ def _count(row: RegionRow, metric: str) -> int:
 
 
 def _ml(volume: float) -> str:
-    return f"{number(volume, places_of('volume_ml'))} ml" if volume == volume else "some voxels"
+    return f"{millilitres(volume)} ml" if volume == volume else "some voxels"
 
 
 def failures_on_page(failures: Sequence[Failure], cases: int) -> Failures:

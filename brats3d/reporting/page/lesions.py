@@ -8,7 +8,7 @@ from brats3d.metrics import LesionRow
 from brats3d.metrics.lesions import DROPPED, FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
 from brats3d.reporting.lesion_detection import KIND_NAMES, missed_and_invented
 from brats3d.reporting.page.content import Cell, Column, Details, PageTable
-from brats3d.reporting.page.numbers import number
+from brats3d.reporting.page.numbers import millilitres, number
 
 _MOST_SHOWN = 25
 _MOST_LISTED = 500
@@ -64,8 +64,8 @@ def _cells(lesion: LesionRow) -> list[Cell]:
         Cell(lesion.region),
         Cell(str(lesion.lesion)),
         Cell(KIND_NAMES[lesion.kind]),
-        Cell(number(lesion.volume_ref_ml, 2)),
-        Cell(number(lesion.volume_pred_ml, 2)),
+        Cell.sorted_by(lesion.volume_ref_ml, millilitres(lesion.volume_ref_ml)),
+        Cell.sorted_by(lesion.volume_pred_ml, millilitres(lesion.volume_pred_ml)),
         Cell(number(lesion.dice)),
         Cell(number(lesion.hd95_mm, 1)),
     ]

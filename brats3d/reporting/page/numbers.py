@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_VOLUMES = ("volume_ref_ml", "volume_pred_ml")
 NOTHING = "–"  # noqa: RUF001  (an en dash stands for no value)
 
 
@@ -17,6 +18,16 @@ def number(value: float | None, places: int = 3) -> str:
         return "∞" if value > 0 else "−∞"  # noqa: RUF001
     text = f"{value:,.{places}f}"
     return text.replace("-", "−") if float(f"{value:.{places}f}") else text.lstrip("-")  # noqa: RUF001
+
+
+def millilitres(volume: float | None) -> str:
+    """Write a volume; one too small for its decimal places is not written as none."""
+    return "< 0.01" if volume is not None and 0 < volume < 0.005 else number(volume, 2)
+
+
+def score(metric: str, value: float | None) -> str:
+    """Write the value of a metric."""
+    return millilitres(value) if metric in _VOLUMES else number(value, places_of(metric))
 
 
 def signed(value: float | None, places: int = 3) -> str:
@@ -47,8 +58,8 @@ def p_value(value: float | None) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
+    "millilitres": millilitres,
     "signed": signed,
     "percent": percent,
     "p_value": p_value,
-    "places": places_of,
 }

@@ -9,7 +9,7 @@ from typing import Any
 from brats3d.metrics import RegionRow
 from brats3d.reporting.metric_titles import direction, metric_title
 from brats3d.reporting.page.content import Cell, Column, PageTable, Tile
-from brats3d.reporting.page.numbers import NOTHING, number, places_of
+from brats3d.reporting.page.numbers import NOTHING, number, places_of, score
 from brats3d.reporting.palette import region_colours
 
 MEAN = "mean"
@@ -152,4 +152,4 @@ def case_table(rows: Sequence[RegionRow]) -> PageTable:
 
 def _score(row: RegionRow | None, metric: str) -> Cell:
     value = math.nan if row is None else row.scores.get(metric, math.nan)
-    return Cell(number(value, places_of(metric)), sort=None if math.isnan(value) else value)
+    return Cell.sorted_by(value, score(metric, value))
