@@ -89,7 +89,8 @@ def draw_curves(log: TrainingLog, title: str = "Training") -> Drawing:
     return Drawing(
         KIND,
         "Training and validation by epoch",
-        "Means over the patches of each epoch in training and over whole cases in validation.",
+        "Means over the patches of each epoch in training, and over whole cases (a classifier: images) in "
+        "validation.",
         figure,
         log.table(columns),
     )
@@ -133,7 +134,7 @@ def _draw(axes: Axes, panel: _Panel, log: TrainingLog) -> None:
     axes.set_title(panel.title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    margin = 0.03 * max(log.epochs[-1] - log.epochs[0], 1)
+    margin = 0.03 * (log.epochs[-1] - log.epochs[0]) or 0.5
     axes.set_xlim(log.epochs[0] - margin, log.epochs[-1] + margin)
     axes.grid(alpha=0.3, linewidth=0.6)
     if panel.is_share:

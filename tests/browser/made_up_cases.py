@@ -137,11 +137,11 @@ def train_on_pictures(folder: Path) -> FitResult:
     return fit(load_config("unet2d_figshare.yaml", **_QUICK, **chosen))
 
 
-def train_hardly(folder: Path) -> FitResult:
+def train_hardly(folder: Path, **others: object) -> FitResult:
     """Train for a second, and have the report written."""
     data = folder / "data"
     write_phantoms(data, cases=5, size=SIZE, parameters=_LOOKS)
-    chosen = {
+    chosen: dict[str, object] = {
         "name": "hardly",
         "folder": str(folder / "runs"),
         "data__root": str(data),
@@ -152,4 +152,17 @@ def train_hardly(folder: Path) -> FitResult:
         "model__params": {"filters": [4, 8]},
         "trainer__max_epochs": 2,
     }
-    return fit(load_config(None, **_QUICK, **chosen))
+    return fit(load_config(None, **_QUICK, **{**chosen, **others}))
+
+
+def train_classifier_hardly(folder: Path) -> FitResult:
+    """Train a classifier of slices for a second, and have the report written."""
+    return train_hardly(
+        folder,
+        task="classify",
+        model__name="vit",
+        model__spatial_dims=2,
+        model__params={"patch": 4, "hidden_size": 8, "layers": 1, "heads": 2, "positions": 4},
+        patch__size=[16, 16],
+        trainer__max_epochs=1,
+    )

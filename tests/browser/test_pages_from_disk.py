@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from chromium import NEEDED, Browser
-from made_up_cases import train_hardly
+from made_up_cases import train_classifier_hardly, train_hardly
 from viewer_page import differ
 
 from brats3d import reporting
@@ -79,14 +79,18 @@ def pages(run: Path, folders: dict[str, Path], tmp_path_factory: pytest.TempPath
     }
     first = sorted(folders["references"].iterdir())[0].name
     [case] = report_case(ReportConfig(run=str(run), case=(first,), output=str(output / "case")))
+    scored = {"predictions": str(folders["shifted"]), "references": str(folders["references"])}
+    classifier = train_classifier_hardly(tmp_path_factory.mktemp("classifier")).run
     return {
         "run": run / "report" / "report.html",
+        "classifier": classifier / "report" / "report.html",
+        "predictions": report(ReportConfig(**scored, output=str(output / "scored"))),
         "comparison": report(ReportConfig(**compared, output=str(output / "compared"))),
         "case": case,
     }
 
 
-@pytest.fixture(params=["run", "comparison", "case"])
+@pytest.fixture(params=["run", "classifier", "predictions", "comparison", "case"])
 def page(request: pytest.FixtureRequest, browser: Browser, pages: dict[str, Path]) -> Path:
     """A page that has just been opened."""
     path = pages[request.param]

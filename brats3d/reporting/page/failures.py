@@ -22,7 +22,7 @@ class Failure:
     Attributes:
         rank: How bad it is; 0 is worst.
         case_id: Case.
-        region: Region, or nothing where the whole case is meant.
+        region: Region (or image of a case), or nothing where the whole case is meant.
         what: What went wrong.
         detail: How much of it.
         weight: Orders failures of one rank, the largest first.
@@ -119,7 +119,7 @@ def failures_on_page(failures: Sequence[Failure], cases: int) -> Failures:
         "Failures, the worst first",
         (
             Column("Case", "text"),
-            Column("Region", "text"),
+            Column("Where", "text"),
             Column("Failure", "text"),
             Column("Detail", "long"),
         ),
