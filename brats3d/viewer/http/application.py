@@ -20,6 +20,7 @@ from brats3d.viewer.http.expiry import expiring
 from brats3d.viewer.http.headers import SecurityHeaders
 from brats3d.viewer.http.refusals import NotUnderstood, refusal
 from brats3d.viewer.http.routes.health import health_routes
+from brats3d.viewer.http.routes.images import image_routes
 from brats3d.viewer.http.routes.jobs import job_routes
 from brats3d.viewer.http.routes.models import model_routes
 from brats3d.viewer.http.routes.pages import page_routes
@@ -74,6 +75,7 @@ def build_app(
         health_routes(),
         model_routes(service),
         upload_routes(uploads, service),
+        image_routes(uploads, service),
         job_routes(service, uploads, ending),
         result_routes(service, uploads),
         page_routes(app, assets or package_assets()),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from brats3d.viewer.http.refusals import Stalled
 from brats3d.viewer.http.schemas import Assignment, Contents, NewUpload
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from brats3d.viewer.uploads import UploadStore
 
 _STALLED_SECONDS = 60.0
-_NIFTI = "application/gzip"
 
 
 def upload_routes(uploads: UploadStore, service: SegmentationService) -> APIRouter:
-    """Make the router of ``uploads``; ``service`` has the models that know what values mean."""
+    """Make the router of ``uploads``; ``service`` may be segmenting them."""
     router = APIRouter(prefix="/api/uploads", tags=["uploads"])
     shown: dict[int | str, dict[str, Any]] = {200: {"model": Contents}}
 
@@ -72,22 +71,6 @@ def upload_routes(uploads: UploadStore, service: SegmentationService) -> APIRout
         upload = uploads.get(upload_id)
         seen = upload.assign(modalities, assignment.reference, assignment.brain_mask)
         return JSONResponse(seen.to_json())
-
-    @router.get("/{upload_id}/images/{modality}.nii.gz", summary="Get an image to look at")
-    async def image(upload_id: str, modality: str) -> FileResponse:
-        """NIfTI on the grid of the file that was sent, without anything else that its header said."""
-        upload = uploads.get(upload_id)
-        return FileResponse(await in_thread(upload.display_image, modality), media_type=_NIFTI)
-
-    @router.get("/{upload_id}/reference.nii.gz", summary="Get the reference to look at")
-    async def reference(upload_id: str, model: str | None = None) -> FileResponse:
-        """NIfTI with the numbers of classes, from 0, background.
-
-        Where values do not tell what they mean, they are those that `model` was trained with.
-        """
-        convention = None if model is None else service.model(model).convention
-        file = await in_thread(uploads.get(upload_id).reference_image, convention)
-        return FileResponse(file, media_type=_NIFTI)
 
     @router.delete("/{upload_id}", status_code=204, summary="Delete an upload")
     async def remove(upload_id: str) -> Response:
