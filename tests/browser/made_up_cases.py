@@ -138,7 +138,7 @@ def train_on_pictures(folder: Path) -> FitResult:
 
 
 def train_hardly(folder: Path, **others: object) -> FitResult:
-    """Train for a second, and have the report written."""
+    """Train for a second."""
     data = folder / "data"
     write_phantoms(data, cases=5, size=SIZE, parameters=_LOOKS)
     chosen: dict[str, object] = {
@@ -155,8 +155,8 @@ def train_hardly(folder: Path, **others: object) -> FitResult:
     return fit(load_config(None, **_QUICK, **{**chosen, **others}))
 
 
-def train_classifier_hardly(folder: Path) -> FitResult:
-    """Train a classifier of slices for a second, and have the report written."""
+def train_classifier_hardly(folder: Path, **others: object) -> FitResult:
+    """Train a classifier of slices for a second."""
     return train_hardly(
         folder,
         task="classify",
@@ -165,4 +165,5 @@ def train_classifier_hardly(folder: Path) -> FitResult:
         model__params={"patch": 4, "hidden_size": 8, "layers": 1, "heads": 2, "positions": 4},
         patch__size=[16, 16],
         trainer__max_epochs=1,
+        **others,
     )

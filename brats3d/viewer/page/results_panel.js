@@ -104,7 +104,9 @@ function gateNote(gate) {
 function showAlert({ tumour, alert }) {
   const place = byId("no-tumour-place");
   if (tumour) return fill(place);
-  if (place.firstChild) return undefined;
   const [, first, rest] = (alert ?? "No tumour was found.").match(/^(.*?[.!])\s*(.*)$/s) ?? [null, alert, ""];
-  return fill(place, make("div", { id: "no-tumour", class: "no-tumour", role: "alert" }, make("strong", {}, first), make("p", {}, rest)));
+  const words = [make("strong", {}, first), make("p", {}, rest)];
+  // Read out once, and again when it says something else.
+  if (!place.firstChild) fill(place, make("div", { id: "no-tumour", class: "no-tumour", role: "alert" }, ...words));
+  else if (byId("no-tumour").lastChild.textContent !== rest) fill(byId("no-tumour"), ...words);
 }
