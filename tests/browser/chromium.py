@@ -179,6 +179,21 @@ class Browser:
         for kind in ("dragEnter", "dragOver", "drop"):
             self.command("Input.dispatchDragEvent", type=kind, data=data, **place)
 
+    def touch(self, css: str, *steps: Sequence[tuple[float, float]]) -> None:
+        """Put fingers on an element, move them from step to step, and lift them.
+
+        Args:
+            css: The element.
+            steps: Where each finger is, as shares of its width and height.
+        """
+        box = "arguments[0].scrollIntoView(); const r = arguments[0].getBoundingClientRect();"
+        left, top, width, height = self.run(f"{box} return [r.x, r.y, r.width, r.height]", self.find(css))
+        for number, fingers in enumerate(steps):
+            points = [{"x": left + x * width, "y": top + y * height} for x, y in fingers]
+            kind = "touchMove" if number else "touchStart"
+            self.command("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        self.command("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def downloaded(self, ending: str) -> Path:
         """Wait for the download of a file of this ending."""
 

@@ -306,6 +306,19 @@ class TestTheViews:
         done.press("o")
         done.restored_canvas(picture)
 
+    def test_fingers_move_the_crosshair_and_the_slice(self, done: ViewerPage) -> None:
+        browser = done.browser
+        browser.look(820, 1180, touch=True)
+        done.press("1")
+        browser.wait(lambda: browser.find("#view-axial").get_attribute("aria-pressed") == "true", "axial")
+        crosshair, number = (browser.find(place) for place in ("#location", "#slice-text"))
+        former, slice_number = crosshair.text, number.text
+        browser.touch("#canvas-0", [(0.4, 0.4)])
+        browser.wait(lambda: crosshair.text != former, "the crosshair is at the finger")
+        assert number.text == slice_number
+        browser.touch("#canvas-0", *([(0.45 - step, 0.5), (0.55 + step, 0.5)] for step in (0.0, 0.1, 0.2)))
+        browser.wait(lambda: number.text != slice_number, "two fingers go through the slices")
+
     def test_each_tissue_can_be_faded_and_hidden(self, done: ViewerPage) -> None:
         full = done.canvas()
         done.slide("#opacity-ET", 0.1)
