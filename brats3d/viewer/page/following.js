@@ -7,35 +7,37 @@ const PAUSE_MS = 1000;
 const PATIENCE = 20;
 
 /**
- * Resolve to the last progress of a job.
+ * Resolve to the last progress of a job, or to null when nobody wants to know any more.
  *
  * @param {string} job
  * @param {(progress: object) => void} told - called with every progress
+ * @param {() => boolean} wanted - whether somebody still does
  */
-export function follow(job, told) {
+export function follow(job, told, wanted) {
   return new Promise((resolve, reject) => {
     const source = new EventSource(addresses.events(job));
     source.addEventListener("progress", (event) => {
       const progress = JSON.parse(event.data);
-      told(progress);
-      if (!ENDED.has(progress.state)) return;
+      if (wanted()) told(progress);
+      if (wanted() && !ENDED.has(progress.state)) return;
       source.close();
-      resolve(progress);
+      resolve(wanted() ? progress : null);
     });
     source.addEventListener("error", () => {
       source.close();
-      poll(job, told).then(resolve, reject);
+      poll(job, told, wanted).then(resolve, reject);
     });
   });
 }
 
-async function poll(job, told) {
-  for (;;) {
+async function poll(job, told, wanted) {
+  while (wanted()) {
     const progress = await patiently(() => ask(job));
     told(progress);
     if (ENDED.has(progress.state)) return progress;
     await pause();
   }
+  return null;
 }
 
 /** Ask again for a while when the server does not answer; what it refuses stays refused. */

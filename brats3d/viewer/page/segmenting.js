@@ -17,45 +17,47 @@ export async function segment() {
   const upload = session.upload;
   if (!model || upload === null || session.running) return;
   clear(place());
-  const running = { id: null, model, progress: { state: "queued" } };
+  const running = { id: null, model, progress: { state: "queued" }, cancelled: false };
+  const told = (progress) => {
+    running.progress = progress;
+    session.tell("progress");
+  };
+  const wanted = () => session.running === running && !running.cancelled; // The case may be another one by now.
   session.running = running;
   session.state = "segmenting";
   try {
     running.id = (await api.segment(upload, model.id)).id;
-    if (session.running !== running) return forget(running.id);
-    const last = await follow(running.id, (progress) => {
-      running.progress = progress;
-      session.tell("progress");
-    });
-    if (session.running !== running) return; // It was cancelled, or another case is open by now.
+    if (!wanted()) return forget(running.id);
+    const last = await follow(running.id, told, wanted);
+    if (!wanted()) return;
     if (last.state === "failed") throw new Problem(last.error ?? { what: "The segmentation failed" });
     if (last.state === "done") await take(running);
     else announce("Cancelled");
   } catch (error) {
-    if (session.running !== running) return;
+    if (!wanted()) return;
     if (error.gone) expired(error);
     else show(error, place());
   } finally {
-    if (session.running === running) {
+    if (wanted()) {
       session.running = null;
       if (session.state === "segmenting") session.state = session.settled;
     }
   }
 }
 
-export function cancel() {
+export async function cancel() {
   const { running } = session;
-  if (running === null) return;
+  if (running === null || running.cancelled) return;
+  running.cancelled = true;
+  if (running.id !== null) await forget(running.id);
+  if (session.running !== running) return;
   session.running = null;
   session.state = session.settled;
   announce("Cancelled");
-  if (running.id !== null) forget(running.id);
 }
 
-/** The server would end and delete it anyway, later. */
-function forget(job) {
-  api.cancel(job).catch(() => undefined);
-}
+/** What cannot be cancelled is gone, or ends by itself later. */
+const forget = (job) => api.cancel(job).catch(() => undefined);
 
 async function take(running) {
   const { id, model } = running;
