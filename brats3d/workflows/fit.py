@@ -90,6 +90,7 @@ class _Trained:
     Attributes:
         run: Its folder.
         config: Its configuration, with the weights of classes that were computed.
+        prepared: Its cases as they were prepared.
         machine: Hardware.
         module: Module into which checkpoints can be read, whole on this process.
         trainer: Trainer.
@@ -98,6 +99,7 @@ class _Trained:
 
     run: RunFolder
     config: FitConfig
+    prepared: Sequence[StoredCase]
     machine: assembly.Hardware
     module: Any
     trainer: Trainer
@@ -133,8 +135,8 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
     if begun.initial is not None:
         finetuning.check_unseen(begun.initial, cases.split, cases.found.cases)
     assembly.check_task(begun.config, cases.found.cases)
-    trained, prepared = _trained(begun, cases, group, started_at)
-    held_out = _judge(trained, cases, prepared)
+    trained = _train(begun, cases, group, started_at)
+    held_out = _judge(trained, cases)
     group.part()
     if group.follows:
         # The process that leads writes; what called this function shall not do so twice.
@@ -146,10 +148,8 @@ def _fit(given: FitConfig, group: TrainingGroup, started_at: float) -> FitResult
     return FitResult(trained.run.path, held_out.scored.rows, summary, text, held_out.before.rows)
 
 
-def _trained(
-    begun: Beginning, cases: TrainingCases, group: TrainingGroup, started_at: float
-) -> tuple[_Trained, Sequence[StoredCase]]:
-    """Train, and return the end of it and the prepared cases."""
+def _train(begun: Beginning, cases: TrainingCases, group: TrainingGroup, started_at: float) -> _Trained:
+    """Train to the end, as one of a group of processes."""
     config, convention = begun.config, cases.found.convention
     quiet_lightning().seed_everything(config.seed, verbose=False)
     machine = assembly.hardware(config.trainer.accelerator, config.trainer.precision)
@@ -170,21 +170,21 @@ def _trained(
     if not group.follows:
         # Only now, when nothing about data and settings can fail any more, there is a run.
         _write_beginning(replace(begun, config=config), cases, module)
-    _train(trainer, module, data, begun.run, begun.checkpoint)
+    _run_trainer(trainer, module, data, begun.run, begun.checkpoint)
     group.trained()
     minutes = clock.elapsed_s / 60
     if config.trainer.strategy == assembly.SHARDED:  # a network whose weights are all here
         module = assembly.build_module(config, convention, machine, clock)
-    return _Trained(begun.run, config, machine, module, trainer, minutes), prepared
+    return _Trained(begun.run, config, prepared, machine, module, trainer, minutes)
 
 
-def _judge(trained: _Trained, cases: TrainingCases, prepared: Sequence[StoredCase]) -> _HeldOut:
+def _judge(trained: _Trained, cases: TrainingCases) -> _HeldOut:
     """Ask the best checkpoint about the cases held out; each process must, and judges its share."""
     run, config, trainer = trained.run, trained.config, trained.trainer
     own = slice(trainer.global_rank, None, trainer.world_size)
     part, held_out = cases.held_out()
     if trained.classifies:
-        judged = judge_held_out(run, cases.parts, prepared, own, trained.module, trained.machine)
+        judged = judge_held_out(run, cases.parts, trained.prepared, own, trained.module, trained.machine)
         return _HeldOut(part, judged=judged)
     scored, before = (
         _of_all(_score(trained, weights, cases.found.convention, held_out[own]))
@@ -274,7 +274,7 @@ def _training_data(
     return build(config, prepared[:train], prepared[train : train + val], device)
 
 
-def _train(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
+def _run_trainer(trainer: Trainer, module: Any, data: Any, run: RunFolder, checkpoint: Path | None) -> None:
     """Train, from a checkpoint where one is given; without a first checkpoint no run is left.
 
     Raises:

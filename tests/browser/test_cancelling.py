@@ -15,19 +15,18 @@ from viewer_page import ViewerPage
 
 pytestmark = NEEDED
 
-# Questions for a segmentation wait until window.answer() is called; window.asked has what was asked.
+# Answers to what window.held matches wait in window.waiting; window.answered has all others.
 _SLOW_SERVER = """
 const ask = window.fetch;
-const held = new Promise((resolve) => { window.answer = resolve; });
-window.asked = [];
+[window.waiting, window.answered] = [new Map(), []];
 window.fetch = async (address, options) => {
-  if (String(address) === "/api/segment") await held;
+  const question = `${options?.method ?? "GET"} ${address}`;
   const answer = await ask(address, options);
-  window.asked.push(`${options?.method ?? "GET"} ${address}`);
+  if (window.held.test(question)) await new Promise((go) => window.waiting.set(question, go));
+  window.answered.push(question);
   return answer;
 };
 """
-
 # As behind a proxy that does not let events through: the page asks every second instead.
 _NO_EVENTS = """
 window.EventSource = class extends EventTarget {
@@ -78,13 +77,30 @@ def test_a_segmentation_can_be_cancelled(
     assert page.voxels()["WT"] > 0
 
 
+def hold(page: ViewerPage, questions: str) -> None:
+    """Let the answers to questions, such as POST /api/segment, be long in coming."""
+    page.browser.run(f"window.held = /{questions}/; {_SLOW_SERVER}")
+
+
+def let_go(page: ViewerPage, question: str) -> None:
+    """Wait for an answer that is held, and let it come."""
+    of_it = f"[...window.waiting.keys()].find((one) => /{question}/.test(one))"
+    page.browser.wait(lambda: page.browser.run(f"return {of_it}"), f"{question} is asked")
+    page.browser.run(f"const key = {of_it}; window.waiting.get(key)(); window.waiting.delete(key)")
+
+
+def wait_for_answer(page: ViewerPage, question: str) -> None:
+    answered = f"return window.answered.some((one) => /{question}/.test(one))"
+    page.browser.wait(lambda: page.browser.run(answered), f"{question} is answered")
+
+
 @pytest.mark.parametrize("way", ["cancelled", "another image"])
-def test_it_is_cancelled_even_before_the_server_has_answered(
+def test_it_is_cancelled_even_before_the_page_knows_its_name(
     page: ViewerPage, with_tumour: Path, way: str
 ) -> None:
     images = images_of(with_tumour)
     page.drop(*images.values())
-    page.browser.run(_SLOW_SERVER)
+    hold(page, "segment")
     page.browser.find("#segment").click()
     page.wait_for("segmenting")
     if way == "cancelled":
@@ -92,9 +108,25 @@ def test_it_is_cancelled_even_before_the_server_has_answered(
         page.wait_for("ready")
     else:
         page.drop_in_addition(images["flair"])
-    page.browser.run("window.answer()")
-    deleted = "return window.asked.some((one) => one.startsWith('DELETE /api/jobs/'))"
-    page.browser.wait(lambda: page.browser.run(deleted), "the segmentation is cancelled")
+    let_go(page, "segment")
+    wait_for_answer(page, "DELETE")
     assert page.state == "ready"
+    page.browser.run("window.held = /nothing/")
     page.segment()
     assert page.voxels()["WT"] > 0
+
+
+def test_a_result_that_arrives_while_it_is_cancelled_is_not_shown(
+    page: ViewerPage, with_tumour: Path
+) -> None:
+    page.drop(*images_of(with_tumour).values())
+    hold(page, "result|DELETE")
+    page.browser.find("#segment").click()
+    page.browser.wait(lambda: page.browser.run("return window.waiting.size"), "the result is asked for")
+    page.browser.find("#cancel").click()
+    page.browser.wait(lambda: page.browser.run("return window.waiting.size") == 2, "it is cancelled")
+    let_go(page, "result")
+    wait_for_answer(page, "result")
+    let_go(page, "DELETE")
+    page.wait_for("ready")
+    assert not page.browser.find("#results").is_displayed()

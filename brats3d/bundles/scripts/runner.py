@@ -16,10 +16,10 @@ from brats3d.cases import Case
 from brats3d.errors import DataError
 from brats3d.files import write_json
 from brats3d.imaging import Geometry, read_volume
+from brats3d.metrics.lesion_table import write_lesions_csv
 from brats3d.metrics.profiles import PROFILES
 from brats3d.metrics.region_table import CaseScores, evaluate_case
 from brats3d.metrics.summary import format_table, summarise
-from brats3d.metrics.lesion_table import write_lesions_csv
 from brats3d.metrics.tables import write_metrics_csv
 from brats3d.registry import look_up
 

@@ -17,11 +17,11 @@ export function follow(job, told, wanted) {
   return new Promise((resolve, reject) => {
     const source = new EventSource(addresses.events(job));
     source.addEventListener("progress", (event) => {
-      const progress = JSON.parse(event.data);
-      if (wanted()) told(progress);
-      if (wanted() && !ENDED.has(progress.state)) return;
+      const progress = wanted() ? JSON.parse(event.data) : null;
+      if (progress !== null) told(progress);
+      if (progress !== null && !ENDED.has(progress.state)) return;
       source.close();
-      resolve(wanted() ? progress : null);
+      resolve(progress);
     });
     source.addEventListener("error", () => {
       source.close();

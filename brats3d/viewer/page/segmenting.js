@@ -31,7 +31,7 @@ export async function segment() {
     const last = await follow(running.id, told, wanted);
     if (!wanted()) return;
     if (last.state === "failed") throw new Problem(last.error ?? { what: "The segmentation failed" });
-    if (last.state === "done") await take(running);
+    if (last.state === "done") await take(running, wanted);
     else announce("Cancelled");
   } catch (error) {
     if (!wanted()) return;
@@ -59,11 +59,11 @@ export async function cancel() {
 /** What cannot be cancelled is gone, or ends by itself later. */
 const forget = (job) => api.cancel(job).catch(() => undefined);
 
-async function take(running) {
+async function take(running, wanted) {
   const { id, model } = running;
   const result = await patiently(() => api.result(id, {}));
   const run = { id, model, thresholds: {}, result };
-  if (session.running !== running) return;
+  if (!wanted()) return;
   session.runs = [...session.runs.filter((other) => other.model.id !== model.id), run];
   session.chosen = id;
   session.tell("runs");

@@ -17,10 +17,10 @@ from scripts.core.cases import Case
 from scripts.core.errors import DataError
 from scripts.core.files import write_json
 from scripts.core.imaging import Geometry, read_volume
+from scripts.core.metrics.lesion_table import write_lesions_csv
 from scripts.core.metrics.profiles import PROFILES
 from scripts.core.metrics.region_table import CaseScores, evaluate_case
 from scripts.core.metrics.summary import format_table, summarise
-from scripts.core.metrics.lesion_table import write_lesions_csv
 from scripts.core.metrics.tables import write_metrics_csv
 from scripts.core.registry import look_up
 
